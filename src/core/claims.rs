@@ -1,0 +1,327 @@
+//! The claims of a token: opened by its signature, then checked (RFC 7519, 4.1 and 7.2; RFC 8725,
+//! 3; RFC 9068, 4).
+//!
+//! Each stage is a type that only the stage before can make: [`ReceivedToken`], then
+//! [`VerifiedClaims`], then [`AccessToken`]. Nothing reads a claim that was not verified.
+
+use serde_json::{Map, Value};
+
+use crate::jose::algorithm::Algorithm;
+use crate::jose::jwk::VerificationKey;
+use crate::jose::jws::ReceivedToken;
+use crate::jose::signature;
+use crate::refusal::Reason;
+use crate::time::{Millis, UnixMillis};
+
+/// How far `iat` may lie in the future beyond the clock skew. RFC 7519 asks for no such check; it
+/// is here for grossly wrong values and must not refuse a fresh token to a gateway whose clock is
+/// a little late.
+const IAT_TOLERANCE: Millis = Millis::from_secs(60);
+
+/// What the claims of an access token must be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClaimRules {
+    /// Allowed on either side of `exp`, `nbf` and `iat`.
+    pub clock_skew: Millis,
+    /// `exp` must be there and in the future. Off only where `claims_to_verify` says so.
+    pub require_exp: bool,
+    /// `nbf` must be there; it is checked in any case when it is.
+    pub require_nbf: bool,
+    /// How far in the future `exp` may lie.
+    pub maximum_expiration: Option<Millis>,
+    /// One of these must be in `aud`; `None` asks for nothing.
+    pub audiences: Option<Vec<String>>,
+    /// Allowed values of Keycloak's `typ` claim.
+    pub types: Vec<String>,
+}
+
+/// Claims under a good signature by a key of the issuer.
+#[derive(Debug)]
+pub struct VerifiedClaims(Map<String, Value>);
+
+/// The claims of an access token that is in force and meant for this gateway.
+#[derive(Debug)]
+pub struct AccessToken(Map<String, Value>);
+
+impl VerifiedClaims {
+    /// Opens a token with one of `keys` (RFC 7515, 5.2 step 8).
+    ///
+    /// # Errors
+    /// [`Reason::InvalidSignature`] if none of them made its signature.
+    pub fn open(
+        token: ReceivedToken<'_>,
+        alg: Algorithm,
+        keys: &[&VerificationKey],
+    ) -> Result<Self, Reason> {
+        keys.iter()
+            .any(|key| signature::verifies(key, alg, token.signing_input(), token.signature()))
+            .then(|| Self(token.into_claims()))
+            .ok_or(Reason::InvalidSignature)
+    }
+
+    /// Checks the claims that make it an access token, in force at `now`, for this audience.
+    ///
+    /// # Errors
+    /// The first [`Reason`] against it.
+    pub fn check(self, rules: &ClaimRules, now: UnixMillis) -> Result<AccessToken, Reason> {
+        self.check_times(rules, now)?;
+        self.check_type(rules)?;
+        self.check_audience(rules)?;
+        Ok(AccessToken(self.0))
+    }
+
+    fn date(&self, name: &str) -> Result<Option<UnixMillis>, Reason> {
+        self.0
+            .get(name)
+            .map(|value| UnixMillis::from_numeric_date(value).ok_or(Reason::ClaimMalformed))
+            .transpose()
+    }
+
+    fn check_times(&self, rules: &ClaimRules, now: UnixMillis) -> Result<(), Reason> {
+        // RFC 7519, 4.1.4: not on or after `exp`.
+        if rules.require_exp {
+            let exp = self.date("exp")?.ok_or(Reason::ClaimMissing)?;
+            if now >= exp.plus(rules.clock_skew) {
+                return Err(Reason::TokenExpired);
+            }
+            let latest = |maximum| now.plus(maximum).plus(rules.clock_skew);
+            if rules
+                .maximum_expiration
+                .is_some_and(|maximum| exp > latest(maximum))
+            {
+                return Err(Reason::LifetimeTooLong);
+            }
+        }
+        // RFC 7519, 4.1.5: not before `nbf`.
+        match self.date("nbf")? {
+            None if rules.require_nbf => return Err(Reason::ClaimMissing),
+            Some(nbf) if nbf > now.plus(rules.clock_skew) => {
+                return Err(Reason::TokenNotYetValid);
+            }
+            _ => {}
+        }
+        // RFC 7519, 4.1.6.
+        let latest = now.plus(rules.clock_skew).plus(IAT_TOLERANCE);
+        if self.date("iat")?.is_some_and(|iat| iat > latest) {
+            return Err(Reason::TokenIssuedInFuture);
+        }
+        Ok(())
+    }
+
+    /// Keycloak signs ID tokens and logout tokens with the keys of access tokens, and all have
+    /// `typ: JWT` in the header; its claim `typ` tells them apart (RFC 8725, 3.12). Issuers that
+    /// have no such claim are told apart by the audience and the header.
+    fn check_type(&self, rules: &ClaimRules) -> Result<(), Reason> {
+        match self.0.get("typ") {
+            None => Ok(()),
+            Some(Value::String(typ)) if rules.types.contains(typ) => Ok(()),
+            Some(_) => Err(Reason::WrongTokenType),
+        }
+    }
+
+    /// RFC 7519, 4.1.3: one string or several; compared exactly.
+    fn check_audience(&self, rules: &ClaimRules) -> Result<(), Reason> {
+        let Some(allowed) = &rules.audiences else {
+            return Ok(());
+        };
+        let is_allowed = |aud: &Value| {
+            aud.as_str()
+                .is_some_and(|aud| allowed.iter().any(|a| a == aud))
+        };
+        let good = match self.0.get("aud") {
+            Some(Value::Array(several)) => several.iter().any(is_allowed),
+            Some(one) => is_allowed(one),
+            None => false,
+        };
+        good.then_some(()).ok_or(Reason::AudienceNotAllowed)
+    }
+}
+
+impl AccessToken {
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The client that the token was issued to: Keycloak's `azp`.
+    #[must_use]
+    pub fn authorized_party(&self) -> Option<&str> {
+        self.0.get("azp").and_then(Value::as_str)
+    }
+
+    /// A token for tests of what comes after.
+    #[cfg(test)]
+    pub(crate) fn of(claims: &Value) -> Self {
+        Self(claims.as_object().unwrap().clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+    const NOW_SECS: i64 = 1_700_000_000;
+
+    fn rules() -> ClaimRules {
+        ClaimRules {
+            clock_skew: Millis(0),
+            require_exp: true,
+            require_nbf: false,
+            maximum_expiration: None,
+            audiences: None,
+            types: vec!["Bearer".to_owned()],
+        }
+    }
+
+    fn check(claims: Value, rules: &ClaimRules) -> Result<(), Reason> {
+        VerifiedClaims(claims.as_object().unwrap().clone())
+            .check(rules, NOW)
+            .map(|_| ())
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut claims = json!({"exp": NOW_SECS + 100});
+        claims[name] = value;
+        claims
+    }
+
+    #[test]
+    fn exp() {
+        let exp = |value| check(json!({"exp": value}), &rules());
+        assert_eq!(exp(json!(NOW_SECS + 1)), Ok(()));
+        assert_eq!(exp(json!(NOW_SECS as f64 + 0.5)), Ok(()));
+        assert_eq!(exp(json!(u64::MAX)), Ok(()));
+        assert_eq!(exp(json!(NOW_SECS)), Err(Reason::TokenExpired));
+        assert_eq!(exp(json!(i64::MIN)), Err(Reason::TokenExpired));
+        assert_eq!(exp(json!(-1)), Err(Reason::TokenExpired));
+        assert_eq!(
+            exp(json!((NOW_SECS + 1).to_string())),
+            Err(Reason::ClaimMalformed)
+        );
+        assert_eq!(exp(json!(null)), Err(Reason::ClaimMalformed));
+        assert_eq!(check(json!({}), &rules()), Err(Reason::ClaimMissing));
+        let off = ClaimRules {
+            require_exp: false,
+            ..rules()
+        };
+        assert_eq!(check(json!({"exp": 1}), &off), Ok(()));
+        assert_eq!(check(json!({}), &off), Ok(()));
+    }
+
+    #[test]
+    fn nbf() {
+        let nbf = |value| check(with("nbf", value), &rules());
+        assert_eq!(nbf(json!(NOW_SECS)), Ok(()));
+        assert_eq!(nbf(json!(i64::MIN)), Ok(()));
+        assert_eq!(nbf(json!(-8_334_601_228_800_i64)), Ok(()));
+        assert_eq!(nbf(json!(NOW_SECS + 1)), Err(Reason::TokenNotYetValid));
+        assert_eq!(nbf(json!(u64::MAX)), Err(Reason::TokenNotYetValid));
+        assert_eq!(nbf(json!("now")), Err(Reason::ClaimMalformed));
+        let required = ClaimRules {
+            require_nbf: true,
+            ..rules()
+        };
+        assert_eq!(check(with("nbf", json!(1)), &required), Ok(()));
+        assert_eq!(
+            check(with("x", json!(1)), &required),
+            Err(Reason::ClaimMissing)
+        );
+    }
+
+    #[test]
+    fn iat() {
+        let iat = |value| check(with("iat", value), &rules());
+        assert_eq!(iat(json!(NOW_SECS)), Ok(()));
+        assert_eq!(iat(json!(NOW_SECS + 60)), Ok(()));
+        assert_eq!(iat(json!(NOW_SECS + 61)), Err(Reason::TokenIssuedInFuture));
+        assert_eq!(iat(json!(i64::MAX)), Err(Reason::TokenIssuedInFuture));
+        assert_eq!(iat(json!([])), Err(Reason::ClaimMalformed));
+    }
+
+    #[test]
+    fn clock_skew_widens_every_bound_and_never_wraps() {
+        let skewed = ClaimRules {
+            clock_skew: Millis::from_secs(10),
+            ..rules()
+        };
+        assert_eq!(check(json!({"exp": NOW_SECS - 9}), &skewed), Ok(()));
+        assert_eq!(
+            check(json!({"exp": NOW_SECS - 10}), &skewed),
+            Err(Reason::TokenExpired)
+        );
+        assert_eq!(check(json!({"exp": i64::MAX}), &skewed), Ok(()));
+        assert_eq!(
+            check(json!({"exp": i64::MIN}), &skewed),
+            Err(Reason::TokenExpired)
+        );
+        assert_eq!(check(with("nbf", json!(NOW_SECS + 10)), &skewed), Ok(()));
+        assert_eq!(
+            check(with("nbf", json!(NOW_SECS + 11)), &skewed),
+            Err(Reason::TokenNotYetValid)
+        );
+        assert_eq!(check(with("iat", json!(NOW_SECS + 70)), &skewed), Ok(()));
+    }
+
+    #[test]
+    fn maximum_expiration() {
+        let short = ClaimRules {
+            maximum_expiration: Some(Millis::from_secs(50)),
+            ..rules()
+        };
+        assert_eq!(check(json!({"exp": NOW_SECS + 50}), &short), Ok(()));
+        assert_eq!(
+            check(json!({"exp": NOW_SECS + 51}), &short),
+            Err(Reason::LifetimeTooLong)
+        );
+        assert_eq!(
+            check(json!({"exp": u64::MAX}), &short),
+            Err(Reason::LifetimeTooLong)
+        );
+    }
+
+    #[test]
+    fn typ_claim() {
+        let typ = |value| check(with("typ", value), &rules());
+        assert_eq!(typ(json!("Bearer")), Ok(()));
+        assert_eq!(check(with("x", json!(1)), &rules()), Ok(()));
+        for other in [
+            json!("ID"),
+            json!("Refresh"),
+            json!("Logout"),
+            json!("bearer"),
+            json!(1),
+            json!(null),
+        ] {
+            assert_eq!(typ(other), Err(Reason::WrongTokenType));
+        }
+    }
+
+    #[test]
+    fn audience() {
+        let for_orders = ClaimRules {
+            audiences: Some(vec!["orders".to_owned(), "billing".to_owned()]),
+            ..rules()
+        };
+        let aud = |value| check(with("aud", value), &for_orders);
+        assert_eq!(aud(json!("orders")), Ok(()));
+        assert_eq!(aud(json!(["account", "billing"])), Ok(()));
+        for other in [
+            json!("Orders"),
+            json!("orders/"),
+            json!("orders billing"),
+            json!(""),
+            json!([]),
+            json!(["account"]),
+            json!({"orders": 1}),
+            json!(null),
+        ] {
+            assert_eq!(aud(other), Err(Reason::AudienceNotAllowed));
+        }
+        assert_eq!(
+            check(with("x", json!(1)), &for_orders),
+            Err(Reason::AudienceNotAllowed)
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! An issuer: its name, where its keys come from, and what may differ for it.
+
+use super::policy::TokenFields;
+use super::reader::{At, Members};
+use crate::keys::source::{HttpUrl, KeySource, Location, well_known_uri};
+
+/// The default of `well_known_template`, as in jwt-keycloak (OpenID Connect Discovery 1.0, 4).
+pub const WELL_KNOWN_TEMPLATE: &str = "%s/.well-known/openid-configuration";
+
+/// An issuer whose tokens may be accepted.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Compared with the claim `iss` exactly (RFC 7519, 4.1.1; RFC 8725, 3.8).
+    pub iss: String,
+    pub source: KeySource,
+    /// What it sets for its own tokens.
+    pub token: TokenFields,
+}
+
+/// What issuers inherit from the top of the configuration.
+#[derive(Clone, Debug)]
+pub struct IssuerDefaults {
+    pub well_known_template: String,
+    pub callout_target: Option<String>,
+}
+
+impl IssuerDefaults {
+    #[must_use]
+    pub fn read(members: &Members) -> Self {
+        let template = members.string("well_known_template");
+        if let Some(At { path, value }) = &template {
+            let places = value.matches("%s").count();
+            if places > 1 || value.replace("%s", "").contains('%') {
+                members.findings().fault(
+                    path,
+                    format!("{value:?}"),
+                    "a URL with %s once at most, for the issuer, and no other %",
+                );
+            }
+        }
+        Self {
+            well_known_template: template
+                .map_or_else(|| WELL_KNOWN_TEMPLATE.to_owned(), |template| template.value),
+            callout_target: members.string("callout_target").map(|target| target.value),
+        }
+    }
+}
+
+/// Reads `allowed_iss` and `issuers`: a name alone is the short form of an issuer.
+#[must_use]
+pub fn read_all(members: &Members, defaults: &IssuerDefaults) -> Vec<Issuer> {
+    let findings = members.findings();
+    let mut issuers: Vec<Issuer> = Vec::new();
+    let mut add = |path: &str, issuer: Issuer| {
+        if issuers.iter().any(|other| other.iss == issuer.iss) {
+            findings.fault(
+                path,
+                format!("{:?} again", issuer.iss),
+                "each issuer once, in allowed_iss or in issuers",
+            );
+        } else {
+            issuers.push(issuer);
+        }
+    };
+    for At { path, value: iss } in members.strings("allowed_iss").unwrap_or_default() {
+        warn_of_pattern(members, &path, &iss);
+        match discovered(&iss, defaults) {
+            Some(source) => add(&path, Issuer { iss, source, token: TokenFields::default() }),
+            None => findings.fault(&path, format!("{iss:?}"), "an issuer from which well_known_template makes an http or https URL; or list it in issuers, with its jwks_uri"),
+        }
+    }
+    for issuer in members.objects("issuers") {
+        let path = issuer.path.clone();
+        if let Some(issuer) = read_one(issuer, defaults) {
+            add(&path, issuer);
+        }
+    }
+    issuers
+}
+
+fn read_one(members: Members, defaults: &IssuerDefaults) -> Option<Issuer> {
+    let iss = members.string("iss");
+    if iss.is_none() {
+        members.fault(
+            "iss",
+            "nothing that names the issuer",
+            "the value of the claim iss",
+        );
+    }
+    let well_known = url(&members, "well_known_uri");
+    let jwks = url(&members, "jwks_uri");
+    let target = members.string("callout_target").map(|target| target.value);
+    let target = target.or_else(|| defaults.callout_target.clone());
+    let token = TokenFields::read(&members);
+    let source = match (well_known, jwks) {
+        (Some(_), Some(_)) => {
+            members.fault("jwks_uri", "well_known_uri and jwks_uri", "one of them");
+            None
+        }
+        (Some(url), None) => Some(KeySource { location: Location::Discovery(url), target, own_address: false }),
+        (None, Some(url)) => Some(KeySource { location: Location::JwkSet(url), target, own_address: false }),
+        (None, None) => iss.as_ref().and_then(|At { path, value }| {
+            let found = discovered(value, &IssuerDefaults { callout_target: target, ..defaults.clone() });
+            if found.is_none() {
+                members.findings().fault(path, format!("{value:?}"), "an issuer from which well_known_template makes an http or https URL, or a jwks_uri or well_known_uri beside it");
+            }
+            found
+        }),
+    };
+    if let Some(At { path, value }) = &iss {
+        warn_of_pattern(&members, path, value);
+    }
+    members.finish();
+    Some(Issuer {
+        iss: iss?.value,
+        source: source?,
+        token,
+    })
+}
+
+fn discovered(iss: &str, defaults: &IssuerDefaults) -> Option<KeySource> {
+    let uri = well_known_uri(&defaults.well_known_template, iss);
+    Some(KeySource {
+        location: Location::Discovery(HttpUrl::parse(&uri)?),
+        target: defaults.callout_target.clone(),
+        own_address: defaults.well_known_template.starts_with("%s"),
+    })
+}
+
+fn url(members: &Members, name: &'static str) -> Option<HttpUrl> {
+    let At { path, value } = members.string(name)?;
+    let url = HttpUrl::parse(&value);
+    if url.is_none() {
+        members.findings().fault(
+            &path,
+            format!("{value:?}"),
+            "an http or https URL without user information",
+        );
+    }
+    url
+}
+
+/// Up to 1.8.0 jwt-keycloak took Lua patterns here, unanchored; some configurations still do.
+fn warn_of_pattern(members: &Members, path: &str, iss: &str) {
+    if iss.contains(['*', '^', '$', '%', '[', ' ']) {
+        members
+            .findings()
+            .warning(path, "looks like a pattern; issuers are compared exactly");
+    }
+}

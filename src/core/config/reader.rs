@@ -1,0 +1,323 @@
+//! Reads JSON members by type and collects every fault, each with its JSON path.
+//!
+//! Kong hands over JSON that is not what the user wrote: an empty list arrives as `{}`, an
+//! integer as a float. Both are taken for what they were. `null` is an absent member.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::time::Millis;
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// Such as `$.issuers[1].jwks_uri`.
+    pub path: String,
+    pub found: String,
+    pub allowed: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: found {}; allowed: {}",
+            self.path, self.found, self.allowed
+        )
+    }
+}
+
+/// Where faults and warnings gather while a configuration is read.
+#[derive(Debug, Default)]
+pub struct Findings {
+    faults: RefCell<Vec<Fault>>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl Findings {
+    pub fn fault(&self, path: &str, found: impl Into<String>, allowed: impl Into<String>) {
+        self.faults.borrow_mut().push(Fault {
+            path: path.to_owned(),
+            found: found.into(),
+            allowed: allowed.into(),
+        });
+    }
+
+    pub fn warning(&self, path: &str, text: impl fmt::Display) {
+        self.warnings.borrow_mut().push(format!("{path}: {text}"));
+    }
+
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Fault>, Vec<String>) {
+        (self.faults.into_inner(), self.warnings.into_inner())
+    }
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub struct At<T> {
+    pub path: String,
+    pub value: T,
+}
+
+/// The members of one object, each of which is asked for by name; what was never asked for is
+/// unknown.
+#[derive(Debug)]
+pub struct Members<'a> {
+    pub path: String,
+    members: &'a Map<String, Value>,
+    findings: &'a Findings,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Members<'a> {
+    /// Opens an object; `None`, with a fault, for anything else.
+    pub fn open(path: &str, value: &'a Value, findings: &'a Findings) -> Option<Self> {
+        let Some(members) = value.as_object() else {
+            findings.fault(path, describe(value), "an object");
+            return None;
+        };
+        Some(Self {
+            path: path.to_owned(),
+            members,
+            findings,
+            asked: RefCell::default(),
+        })
+    }
+
+    pub fn string(&self, name: &'static str) -> Option<At<String>> {
+        let At { path, value } = self.get(name)?;
+        self.non_empty(path, value)
+    }
+
+    /// A list of strings; one string alone counts as a list of one.
+    pub fn strings(&self, name: &'static str) -> Option<Vec<At<String>>> {
+        let At { path, value } = self.get(name)?;
+        if value.is_string() {
+            return Some(self.non_empty(path, value).into_iter().collect());
+        }
+        let items = self.list(&path, value, "a list of strings")?;
+        Some(
+            items
+                .filter_map(|item| self.non_empty(item.path, item.value))
+                .collect(),
+        )
+    }
+
+    pub fn objects(&self, name: &'static str) -> Vec<Members<'a>> {
+        self.get(name)
+            .and_then(|At { path, value }| self.list(&path, value, "a list of objects"))
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Self::open(&item.path, item.value, self.findings))
+            .collect()
+    }
+
+    /// An object whose members are objects, with their names.
+    pub fn named_objects(&self, name: &'static str) -> Vec<(String, Members<'a>)> {
+        let Some(At { path, value }) = self.get(name) else {
+            return Vec::new();
+        };
+        let Some(object) = value.as_object() else {
+            self.findings
+                .fault(&path, describe(value), "an object of named objects");
+            return Vec::new();
+        };
+        object
+            .iter()
+            .filter_map(|(name, value)| {
+                Self::open(&join(&path, name), value, self.findings)
+                    .map(|members| (name.clone(), members))
+            })
+            .collect()
+    }
+
+    pub fn boolean(&self, name: &'static str) -> Option<bool> {
+        let At { path, value } = self.get(name)?;
+        if value.as_bool().is_none() {
+            self.findings.fault(&path, describe(value), "true or false");
+        }
+        value.as_bool()
+    }
+
+    /// Seconds, with a fraction if need be.
+    pub fn seconds(&self, name: &'static str, range: RangeInclusive<f64>) -> Option<Millis> {
+        let seconds = self.number(name, range, "seconds")?;
+        // In range by the check above, far below u32's.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(Millis((seconds * 1000.0).round() as u32))
+    }
+
+    /// A whole number of bytes.
+    pub fn bytes(&self, name: &'static str, range: RangeInclusive<f64>) -> Option<usize> {
+        let bytes = self.number(name, range, "bytes")?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(bytes as usize)
+    }
+
+    /// Notes a fault at a member of this object.
+    pub fn fault(&self, name: &str, found: impl Into<String>, allowed: impl Into<String>) {
+        self.findings.fault(&join(&self.path, name), found, allowed);
+    }
+
+    pub fn findings(&self) -> &'a Findings {
+        self.findings
+    }
+
+    /// Notes the members that nothing asked for.
+    pub fn finish(self) {
+        let asked = self.asked.into_inner();
+        for name in self.members.keys() {
+            if !asked.contains(&name.as_str()) {
+                self.findings.fault(
+                    &join(&self.path, name),
+                    "an unknown field",
+                    format!("one of {}", asked.join(", ")),
+                );
+            }
+        }
+    }
+
+    fn get(&self, name: &'static str) -> Option<At<&'a Value>> {
+        self.asked.borrow_mut().push(name);
+        let value = self.members.get(name).filter(|value| !value.is_null())?;
+        let path = join(&self.path, name);
+        Some(At { path, value })
+    }
+
+    fn non_empty(&self, path: String, value: &Value) -> Option<At<String>> {
+        match value.as_str() {
+            Some(text) if !text.is_empty() => Some(At {
+                path,
+                value: text.to_owned(),
+            }),
+            _ => {
+                self.findings
+                    .fault(&path, describe(value), "a string that is not empty");
+                None
+            }
+        }
+    }
+
+    fn list(
+        &self,
+        path: &str,
+        value: &'a Value,
+        allowed: &str,
+    ) -> Option<impl Iterator<Item = At<&'a Value>> + use<'a>> {
+        let items = match value {
+            Value::Array(items) => items.as_slice(),
+            Value::Object(empty) if empty.is_empty() => &[],
+            _ => {
+                self.findings.fault(path, describe(value), allowed);
+                return None;
+            }
+        };
+        let path = path.to_owned();
+        Some(items.iter().enumerate().map(move |(index, value)| At {
+            path: format!("{path}[{index}]"),
+            value,
+        }))
+    }
+
+    fn number(&self, name: &'static str, range: RangeInclusive<f64>, unit: &str) -> Option<f64> {
+        let At { path, value } = self.get(name)?;
+        let number = value.as_f64().filter(|number| range.contains(number));
+        if number.is_none() {
+            let allowed = format!("{} to {} {unit}", range.start(), range.end());
+            self.findings.fault(&path, describe(value), allowed);
+        }
+        number
+    }
+}
+
+/// What was found, in words, and short: a configuration may hold secrets in the wrong place, so
+/// only the start of a string is shown.
+#[must_use]
+pub fn describe(value: &Value) -> String {
+    const SHOWN: usize = 40;
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) if text.chars().count() > SHOWN => {
+            let start: String = text.chars().take(SHOWN).collect();
+            format!("{start:?}…")
+        }
+        Value::String(text) => format!("{text:?}"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !name.is_empty() && name.bytes().all(plain) {
+        format!("{path}.{name}")
+    } else {
+        format!("{path}[{name:?}]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read<T>(value: &Value, read: impl Fn(&Members) -> T) -> (T, Vec<String>) {
+        let findings = Findings::default();
+        let result = {
+            let members = Members::open("$", value, &findings).unwrap();
+            let result = read(&members);
+            members.finish();
+            result
+        };
+        let faults = findings
+            .into_parts()
+            .0
+            .iter()
+            .map(Fault::to_string)
+            .collect();
+        (result, faults)
+    }
+
+    #[test]
+    fn takes_what_kong_makes_of_json() {
+        let value = json!({"list": {}, "number": 3.0, "nothing": null});
+        let (_, faults) = read(&value, |members| {
+            assert_eq!(members.strings("list").unwrap().len(), 0);
+            assert_eq!(members.seconds("number", 0.0..=10.0), Some(Millis(3000)));
+            assert!(members.string("nothing").is_none());
+        });
+        assert!(faults.is_empty(), "{faults:?}");
+    }
+
+    #[test]
+    fn every_fault_has_its_path_what_was_found_and_what_is_allowed() {
+        let value = json!({"a": 1, "b": ["x", ""], "c": 11, "d e": true});
+        let (_, faults) = read(&value, |members| {
+            members.string("a");
+            members.strings("b");
+            members.seconds("c", 0.0..=10.0);
+        });
+        assert_eq!(
+            faults,
+            [
+                "$.a: found 1; allowed: a string that is not empty",
+                r#"$.b[1]: found ""; allowed: a string that is not empty"#,
+                "$.c: found 11; allowed: 0 to 10 seconds",
+                r#"$["d e"]: found an unknown field; allowed: one of a, b, c"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn long_strings_are_not_shown_whole() {
+        assert_eq!(
+            describe(&json!("é".repeat(50))),
+            format!("{:?}…", "é".repeat(40))
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! A JWK set (RFC 7517, 5), read key by key: one bad key costs the issuer nothing but that key.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::algorithm::Algorithm;
+use super::jwk::{Unusable, VerificationKey};
+use super::jws::Header;
+use crate::json::{self, Limits};
+use crate::refusal::Reason;
+
+/// The largest key set that is read, in bytes. Keycloak's have 3 to 20 kB.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+const LIMITS: Limits = Limits {
+    bytes: MAX_BYTES,
+    depth: 8,
+};
+
+/// No issuer needs more, and every one of them costs memory in every worker.
+const MAX_KEYS: usize = 100;
+
+/// The keys of an issuer that can verify signatures; never empty.
+#[derive(Clone, Debug)]
+pub struct JwkSet {
+    keys: Vec<VerificationKey>,
+}
+
+/// A key that was left out, for the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SkippedKey {
+    pub index: usize,
+    pub why: Unusable,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum JwkSetError {
+    NotAKeySet(String),
+    TooManyKeys,
+    NoUsableKey,
+}
+
+impl fmt::Display for JwkSetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAKeySet(why) => write!(f, "not a JWK set: {why}"),
+            Self::TooManyKeys => write!(f, "more than {MAX_KEYS} keys"),
+            Self::NoUsableKey => f.write_str("no key in it can verify signatures"),
+        }
+    }
+}
+
+impl JwkSet {
+    /// Reads a set and says which of its keys were left out.
+    ///
+    /// # Errors
+    /// [`JwkSetError`] when it is no key set within the limits or holds no usable key.
+    pub fn parse(text: &[u8]) -> Result<(Self, Vec<SkippedKey>), JwkSetError> {
+        let set = json::parse_object(text, LIMITS)
+            .map_err(|error| JwkSetError::NotAKeySet(error.to_string()))?;
+        let keys = set
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or_else(|| JwkSetError::NotAKeySet("it has no list `keys`".to_owned()))?;
+        if keys.len() > MAX_KEYS {
+            return Err(JwkSetError::TooManyKeys);
+        }
+        let mut usable = Vec::new();
+        let mut skipped = Vec::new();
+        for (index, jwk) in keys.iter().enumerate() {
+            match VerificationKey::from_jwk(jwk) {
+                Ok(key) => usable.push(key),
+                Err(why) => skipped.push(SkippedKey { index, why }),
+            }
+        }
+        if usable.is_empty() {
+            return Err(JwkSetError::NoUsableKey);
+        }
+        Ok((Self { keys: usable }, skipped))
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Finds the keys that may have signed a token with this header (RFC 7515, 6 and D).
+    ///
+    /// A `kid` names the key; keys of different types may share one (RFC 7517, 4.5). Without a
+    /// `kid` there must be a single key for the algorithm: which one was meant is not guessed.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownKey`], [`Reason::AmbiguousKey`], or [`Reason::InvalidSignature`] for a
+    /// `kid` whose key cannot have made a signature of this algorithm.
+    pub fn select(&self, header: &Header, alg: Algorithm) -> Result<Vec<&VerificationKey>, Reason> {
+        if let Some(kid) = &header.kid {
+            let mut named = self
+                .keys
+                .iter()
+                .filter(|key| key.kid.as_ref() == Some(kid))
+                .peekable();
+            if named.peek().is_none() {
+                return Err(Reason::UnknownKey);
+            }
+            let fitting: Vec<_> = named.filter(|key| key.fits(alg)).collect();
+            return if fitting.is_empty() {
+                Err(Reason::InvalidSignature)
+            } else {
+                Ok(fitting)
+            };
+        }
+        let mut fitting: Vec<_> = self.keys.iter().filter(|key| key.fits(alg)).collect();
+        if fitting.len() > 1 && fitting.iter().any(|key| key.is_declared_for(alg)) {
+            fitting.retain(|key| key.is_declared_for(alg));
+        }
+        match fitting.len() {
+            0 => Err(Reason::UnknownKey),
+            1 => Ok(fitting),
+            _ => Err(Reason::AmbiguousKey),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn ec(kid: &str) -> Value {
+        json!({
+            "kty": "EC", "crv": "P-256", "kid": kid,
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        })
+    }
+
+    fn parse(keys: &Value) -> Result<(JwkSet, Vec<SkippedKey>), JwkSetError> {
+        JwkSet::parse(json!({"keys": keys}).to_string().as_bytes())
+    }
+
+    fn header(kid: Option<&str>) -> Header {
+        Header {
+            alg: "ES256".to_owned(),
+            kid: kid.map(str::to_owned),
+            typ: None,
+        }
+    }
+
+    #[test]
+    fn one_bad_key_costs_that_key_only() {
+        let (set, skipped) = parse(&json!([
+            {"kty": "RSA", "use": "enc", "alg": "RSA-OAEP"}, ec("a"), {"kty": "new"}, 3
+        ]))
+        .unwrap();
+        assert_eq!(set.len(), 1);
+        let why: Vec<_> = skipped.iter().map(|key| (key.index, key.why)).collect();
+        assert_eq!(
+            why,
+            [
+                (0, Unusable::NotForSignatures),
+                (2, Unusable::UnsupportedKeyType),
+                (3, Unusable::NotAnObject),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_document_without_usable_keys_is_an_error() {
+        assert_eq!(parse(&json!([])).unwrap_err(), JwkSetError::NoUsableKey);
+        assert_eq!(parse(&json!([{}])).unwrap_err(), JwkSetError::NoUsableKey);
+        assert!(matches!(parse(&json!({})), Err(JwkSetError::NotAKeySet(_))));
+        for text in ["", "[]", "<html>", r#"{"keys":[],"keys":[]}"#] {
+            assert!(
+                matches!(
+                    JwkSet::parse(text.as_bytes()),
+                    Err(JwkSetError::NotAKeySet(_))
+                ),
+                "{text}"
+            );
+        }
+        let many = vec![ec("a"); MAX_KEYS + 1];
+        assert_eq!(parse(&json!(many)).unwrap_err(), JwkSetError::TooManyKeys);
+        let large = vec![b' '; MAX_BYTES + 1];
+        assert!(matches!(
+            JwkSet::parse(&large),
+            Err(JwkSetError::NotAKeySet(_))
+        ));
+    }
+
+    #[test]
+    fn a_kid_names_the_key_and_a_missing_one_must_leave_no_choice() {
+        let (one, _) = parse(&json!([ec("a")])).unwrap();
+        let (two, _) = parse(&json!([ec("a"), ec("b")])).unwrap();
+        let select = |set: &JwkSet, kid, alg| {
+            set.select(&header(kid), alg).map(|keys| {
+                keys.iter()
+                    .filter_map(|key| key.kid.clone())
+                    .collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(select(&two, Some("b"), Algorithm::Es256).unwrap(), ["b"]);
+        assert_eq!(
+            select(&two, Some("c"), Algorithm::Es256),
+            Err(Reason::UnknownKey)
+        );
+        assert_eq!(
+            select(&two, Some("b"), Algorithm::Rs256),
+            Err(Reason::InvalidSignature)
+        );
+        assert_eq!(select(&one, None, Algorithm::Es256).unwrap(), ["a"]);
+        assert_eq!(
+            select(&one, None, Algorithm::Rs256),
+            Err(Reason::UnknownKey)
+        );
+        assert_eq!(
+            select(&two, None, Algorithm::Es256),
+            Err(Reason::AmbiguousKey)
+        );
+    }
+
+    #[test]
+    fn without_a_kid_the_key_marked_for_the_algorithm_is_meant() {
+        let mut marked = ec("b");
+        marked["alg"] = json!("ES256");
+        let (set, _) = parse(&json!([ec("a"), marked])).unwrap();
+        let keys = set.select(&header(None), Algorithm::Es256).unwrap();
+        assert_eq!(keys[0].kid.as_deref(), Some("b"));
+    }
+}

@@ -1,0 +1,217 @@
+//! The JWS compact serialization (RFC 7515, 7.1), taken apart but not believed.
+
+use serde_json::{Map, Value};
+
+use super::base64url;
+use crate::json::{self, Limits};
+use crate::refusal::Reason;
+
+/// A JOSE header has a handful of short members.
+const HEADER_LIMITS: Limits = Limits {
+    bytes: 8 * 1024,
+    depth: 4,
+};
+
+/// Claims nest `resource_access.<client>.roles`; mapped claims may go a little deeper.
+const CLAIMS_DEPTH: usize = 16;
+
+/// A `kid` is compared, never used as a path or a query; a longer one is nobody's.
+const KID_BYTES: usize = 512;
+
+/// The header's members that matter to a verifier.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Header {
+    /// `alg` as it stands there. It is compared with what is allowed, never obeyed.
+    pub alg: String,
+    pub kid: Option<String>,
+    pub typ: Option<String>,
+}
+
+/// A token as it was received. Its claims cannot be read from here except for the issuer, which
+/// chooses the keys; the rest opens with [`crate::claims::VerifiedClaims`].
+#[derive(Debug)]
+pub struct ReceivedToken<'a> {
+    pub header: Header,
+    signing_input: &'a str,
+    signature: Vec<u8>,
+    claims: Map<String, Value>,
+}
+
+impl<'a> ReceivedToken<'a> {
+    /// Takes a token apart: three parts, canonical base64url, JSON objects without duplicates.
+    ///
+    /// # Errors
+    /// The [`Reason`] to refuse the token: too large, malformed, or a `crit` that asks for an
+    /// extension (none is understood here).
+    pub fn parse(token: &'a str, max_bytes: usize) -> Result<Self, Reason> {
+        if token.len() > max_bytes {
+            return Err(Reason::TokenTooLarge);
+        }
+        // RFC 7515, 5.2 step 1 and 7.1: exactly two dots.
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(Reason::MalformedToken)?;
+        let (header, payload) = signing_input
+            .split_once('.')
+            .ok_or(Reason::MalformedToken)?;
+        if payload.contains('.') {
+            return Err(Reason::MalformedToken);
+        }
+        // RFC 7515, 5.2 steps 2 to 4: the header.
+        let header = base64url::decode(header).ok_or(Reason::MalformedToken)?;
+        let header = json::parse_object(&header, HEADER_LIMITS)
+            .map_err(|_| Reason::MalformedToken)
+            .and_then(Header::from_members)?;
+        // RFC 7515, 5.2 steps 6 and 7: the payload and the signature.
+        let payload = base64url::decode(payload).ok_or(Reason::MalformedToken)?;
+        let signature = base64url::decode(signature).ok_or(Reason::MalformedToken)?;
+        // RFC 7519, 7.2 step 10: the claims are a JSON object.
+        let limits = Limits {
+            bytes: max_bytes,
+            depth: CLAIMS_DEPTH,
+        };
+        let claims = json::parse_object(&payload, limits).map_err(|_| Reason::MalformedToken)?;
+        Ok(Self {
+            header,
+            signing_input,
+            signature,
+            claims,
+        })
+    }
+
+    /// The unverified `iss`, good for choosing keys and for nothing else.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.claims.get("iss").and_then(Value::as_str)
+    }
+
+    /// What was signed: header and payload as they were sent (RFC 7515, 5.2 step 8).
+    #[must_use]
+    pub fn signing_input(&self) -> &[u8] {
+        self.signing_input.as_bytes()
+    }
+
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// For [`crate::claims`], once the signature is good.
+    pub(crate) fn into_claims(self) -> Map<String, Value> {
+        self.claims
+    }
+}
+
+impl Header {
+    fn from_members(members: Map<String, Value>) -> Result<Self, Reason> {
+        // RFC 7515, 4.1.11: `crit` names extensions that must be understood; none is.
+        if members.contains_key("crit") {
+            return Err(Reason::UnsupportedCriticalHeader);
+        }
+        let text = |name| match members.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Reason::MalformedToken),
+        };
+        let kid = text("kid")?;
+        if kid.as_ref().is_some_and(|kid| kid.len() > KID_BYTES) {
+            return Err(Reason::MalformedToken);
+        }
+        Ok(Self {
+            alg: text("alg")?.ok_or(Reason::MalformedToken)?,
+            kid,
+            typ: text("typ")?,
+        })
+    }
+
+    /// Whether `typ` allows the token to be an access token: absent, `JWT`, or RFC 9068's
+    /// `at+jwt`, with or without `application/`, in any case (RFC 8725, 3.11; RFC 9068, 4;
+    /// RFC 7515, 4.1.9). `logout+jwt`, `dpop+jwt` and the like are something else.
+    #[must_use]
+    pub fn may_be_access_token(&self) -> bool {
+        let Some(typ) = &self.typ else { return true };
+        ["JWT", "application/jwt", "at+jwt", "application/at+jwt"]
+            .iter()
+            .any(|allowed| typ.eq_ignore_ascii_case(allowed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str, payload: &str) -> String {
+        let encode = |text: &str| base64url::encode(text.as_bytes());
+        format!("{}.{}.AAAA", encode(header), encode(payload))
+    }
+
+    fn refusal(token: &str) -> Reason {
+        ReceivedToken::parse(token, 1000).unwrap_err()
+    }
+
+    #[test]
+    fn takes_a_token_apart() {
+        let text = token(r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#, r#"{"iss":"i"}"#);
+        let token = ReceivedToken::parse(&text, 1000).unwrap();
+        assert_eq!(token.issuer(), Some("i"));
+        assert_eq!(token.header.alg, "RS256");
+        assert_eq!(token.header.kid.as_deref(), Some("k"));
+        assert_eq!(token.signature(), [0, 0, 0]);
+        assert!(text.starts_with(std::str::from_utf8(token.signing_input()).unwrap()));
+    }
+
+    #[test]
+    fn refuses_other_shapes() {
+        let good = token(r#"{"alg":"RS256"}"#, "{}");
+        for text in [
+            "",
+            ".",
+            "..",
+            "abc",
+            "a.b.c",
+            "a.b.c.d.e",
+            "AAAA.AAAA.AAAA",
+            &format!("{good}."),
+            &format!("{good}="),
+            &format!(".{good}"),
+            &token(r#"{"alg":"RS256"}"#, "[]"),
+            &token(r#"{"alg":"RS256","alg":"RS256"}"#, "{}"),
+            &token(r#"{"alg":"RS256"}"#, r#"{"exp":1,"exp":2}"#),
+            &token(r#"{"alg":"RS256"}"#, "{} x"),
+            &token(r#"{"alg":5}"#, "{}"),
+            &token(r#"{"typ":"JWT"}"#, "{}"),
+            &token(r#"{"alg":"RS256","kid":7}"#, "{}"),
+            &token(r#"{"alg":"RS256","typ":null}"#, "{}"),
+        ] {
+            assert_eq!(refusal(text), Reason::MalformedToken, "{text}");
+        }
+        assert_eq!(refusal(&"a".repeat(1001)), Reason::TokenTooLarge);
+    }
+
+    #[test]
+    fn refuses_every_critical_extension() {
+        for crit in [r#"["b64"]"#, "[]", "null"] {
+            let text = token(&format!(r#"{{"alg":"RS256","crit":{crit}}}"#), "{}");
+            assert_eq!(refusal(&text), Reason::UnsupportedCriticalHeader);
+        }
+    }
+
+    #[test]
+    fn typ_must_not_name_another_kind_of_token() {
+        let with = |typ: Option<&str>| Header {
+            alg: String::new(),
+            kid: None,
+            typ: typ.map(str::to_owned),
+        };
+        for typ in [
+            None,
+            Some("JWT"),
+            Some("jwt"),
+            Some("at+JWT"),
+            Some("application/at+jwt"),
+        ] {
+            assert!(with(typ).may_be_access_token(), "{typ:?}");
+        }
+        for typ in ["logout+jwt", "dpop+jwt", "JOSE", "", "secevent+jwt"] {
+            assert!(!with(Some(typ)).may_be_access_token(), "{typ}");
+        }
+    }
+}

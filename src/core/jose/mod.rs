@@ -1,0 +1,8 @@
+//! JOSE: compact JWS (RFC 7515), keys (RFC 7517), algorithms (RFC 7518, RFC 8037).
+
+pub mod algorithm;
+pub mod base64url;
+pub mod jwk;
+pub mod jwk_set;
+pub mod jws;
+pub mod signature;

@@ -1,0 +1,56 @@
+//! Checks of JWS signatures (RFC 7518, 3.3 to 3.5; RFC 8037, 3.1), by the RustCrypto and dalek
+//! crates.
+
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
+use rsa::{Pkcs1v15Sign, Pss};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use super::algorithm::Algorithm;
+use super::jwk::{Material, VerificationKey};
+
+/// Whether `signature` is one of `message` under `key` by `alg`. A key that does not fit the
+/// algorithm verifies nothing (RFC 8725, 3.1).
+#[must_use]
+pub fn verifies(key: &VerificationKey, alg: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    if !key.fits(alg) {
+        return false;
+    }
+    let digest: Vec<u8> = match alg {
+        Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => Sha256::digest(message).to_vec(),
+        Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => Sha384::digest(message).to_vec(),
+        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 => Sha512::digest(message).to_vec(),
+        // Ed25519 hashes for itself.
+        Algorithm::EdDsa => Vec::new(),
+    };
+    match &key.material {
+        Material::Rsa(key) => rsa_verifies(key, alg, &digest, signature),
+        // RFC 7518, 3.4: r and s at the curve's full length, one after the other, never DER.
+        Material::P256(key) => p256::ecdsa::Signature::from_slice(signature)
+            .is_ok_and(|signature| key.verify_prehash(&digest, &signature).is_ok()),
+        Material::P384(key) => p384::ecdsa::Signature::from_slice(signature)
+            .is_ok_and(|signature| key.verify_prehash(&digest, &signature).is_ok()),
+        Material::P521(key) => p521::ecdsa::Signature::from_slice(signature)
+            .is_ok_and(|signature| key.verify_prehash(&digest, &signature).is_ok()),
+        // RFC 8032, 5.1.7, and the strict reading: no malleable s, no points of small order.
+        Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+            .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+    }
+}
+
+fn rsa_verifies(key: &rsa::RsaPublicKey, alg: Algorithm, digest: &[u8], signature: &[u8]) -> bool {
+    // The `rsa` crate is of the generation of `sha2` 0.10 and takes the digest's kind from there.
+    use rsa::sha2::{Sha256, Sha384, Sha512};
+    match alg {
+        Algorithm::Rs256 => key.verify(Pkcs1v15Sign::new::<Sha256>(), digest, signature),
+        Algorithm::Rs384 => key.verify(Pkcs1v15Sign::new::<Sha384>(), digest, signature),
+        Algorithm::Rs512 => key.verify(Pkcs1v15Sign::new::<Sha512>(), digest, signature),
+        // RFC 7518, 3.5: MGF1 with the same hash, and a salt of the hash's length.
+        Algorithm::Ps256 => key.verify(Pss::new::<Sha256>(), digest, signature),
+        Algorithm::Ps384 => key.verify(Pss::new::<Sha384>(), digest, signature),
+        Algorithm::Ps512 => key.verify(Pss::new::<Sha512>(), digest, signature),
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => {
+            return false;
+        }
+    }
+    .is_ok()
+}

@@ -1,0 +1,210 @@
+//! What the workers of one gateway tell each other about an issuer's keys.
+//!
+//! One worker fetches, the others take what it fetched. Two records an issuer: the key set, and
+//! who is fetching. The host may look records up by a hash of their name (Kong does), so each
+//! says in full whose it is, and another's is as good as none.
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::source::HttpUrl;
+use crate::jose::jwk_set;
+use crate::json::{self, Limits};
+use crate::time::{Millis, UnixMillis};
+
+/// A record holds one key set, as an escaped string.
+const LIMITS: Limits = Limits {
+    bytes: 4 * jwk_set::MAX_BYTES,
+    depth: 4,
+};
+
+/// Values that the workers of a gateway share. The one thing that the core asks for and gets at
+/// once; tests give it a map.
+pub trait SharedData {
+    /// The value and its version; `None` if there is none or the host cannot say.
+    fn get(&mut self, name: &str) -> Option<(Vec<u8>, u32)>;
+
+    /// Writes if the version is still `version`, or anew if that is `None`. False if another was
+    /// faster or the host cannot.
+    fn set(&mut self, name: &str, value: &[u8], version: Option<u32>) -> bool;
+}
+
+/// For hosts without shared data, or where the configuration says no: every worker for itself.
+#[derive(Debug)]
+pub struct NotShared;
+
+impl SharedData for NotShared {
+    fn get(&mut self, _name: &str) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn set(&mut self, _name: &str, _value: &[u8], _version: Option<u32>) -> bool {
+        false
+    }
+}
+
+/// The records of one issuer.
+#[derive(Clone, Debug)]
+pub struct SharedKeys {
+    identity: String,
+    keys_name: String,
+    lease_name: String,
+    seen: Option<u32>,
+}
+
+/// A key set that some worker fetched.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fetched {
+    pub jwks: Vec<u8>,
+    pub jwks_uri: Option<HttpUrl>,
+    pub at: UnixMillis,
+}
+
+/// The answer to a worker that wants to fetch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lease {
+    Granted,
+    /// Another worker is fetching, until then at the latest.
+    Busy(UnixMillis),
+    /// A fetch on demand was made too short a time ago.
+    CoolingDown,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct LeaseRecord {
+    fetching_until: UnixMillis,
+    refetched_at: UnixMillis,
+}
+
+impl SharedKeys {
+    #[must_use]
+    pub fn new(identity: String) -> Self {
+        use std::fmt::Write as _;
+        let mut hash = String::new();
+        for byte in Sha256::digest(identity.as_bytes()) {
+            let _ = write!(hash, "{byte:02x}");
+        }
+        Self {
+            identity,
+            keys_name: format!("jwt_keycloak.keys.{hash}"),
+            lease_name: format!("jwt_keycloak.lease.{hash}"),
+            seen: None,
+        }
+    }
+
+    /// What another worker fetched since the last look.
+    pub fn news(&mut self, shared: &mut dyn SharedData) -> Option<Fetched> {
+        let (value, version) = shared.get(&self.keys_name)?;
+        if self.seen == Some(version) {
+            return None;
+        }
+        self.seen = Some(version);
+        let record = self.own_record(&value)?;
+        Some(Fetched {
+            jwks: record.get("jwks")?.as_str()?.as_bytes().to_vec(),
+            jwks_uri: record
+                .get("jwks_uri")
+                .and_then(Value::as_str)
+                .and_then(HttpUrl::parse),
+            at: UnixMillis(record.get("at")?.as_i64()?),
+        })
+    }
+
+    /// Tells the other workers what was fetched.
+    pub fn publish(&mut self, fetched: &Fetched, shared: &mut dyn SharedData) {
+        let record = json!({
+            "identity": self.identity,
+            "jwks": String::from_utf8_lossy(&fetched.jwks),
+            "jwks_uri": fetched.jwks_uri.as_ref().map(HttpUrl::to_string),
+            "at": fetched.at.0,
+        })
+        .to_string();
+        let version = shared.get(&self.keys_name).map(|(_, version)| version);
+        if shared.set(&self.keys_name, record.as_bytes(), version) {
+            self.seen = shared.get(&self.keys_name).map(|(_, version)| version);
+        }
+    }
+
+    /// Asks to fetch, for `length` at most. With a `cooldown`, that much time must have passed
+    /// since the last fetch that had one; the answer claims it before anything is fetched.
+    pub fn lease(
+        &self,
+        now: UnixMillis,
+        length: Millis,
+        cooldown: Option<Millis>,
+        shared: &mut dyn SharedData,
+    ) -> Lease {
+        if shared.get(&self.lease_name).is_none() {
+            // So that there is a version to compare with; a loser of the race below sees it.
+            shared.set(
+                &self.lease_name,
+                &self.lease_text(LeaseRecord::default()),
+                None,
+            );
+        }
+        let Some((value, version)) = shared.get(&self.lease_name) else {
+            return Lease::Granted;
+        };
+        let mut record = self.read_lease(&value);
+        let longest = now.plus(length);
+        if record.fetching_until > now && record.fetching_until <= longest {
+            return Lease::Busy(record.fetching_until);
+        }
+        if let Some(cooldown) = cooldown {
+            if record.refetched_at <= now && record.refetched_at.plus(cooldown) > now {
+                return Lease::CoolingDown;
+            }
+            record.refetched_at = now;
+        }
+        record.fetching_until = longest;
+        if shared.set(&self.lease_name, &self.lease_text(record), Some(version)) {
+            Lease::Granted
+        } else {
+            Lease::Busy(longest)
+        }
+    }
+
+    /// Gives a granted lease back, the fetch being over.
+    pub fn release(&self, shared: &mut dyn SharedData) {
+        if let Some((value, version)) = shared.get(&self.lease_name) {
+            let record = LeaseRecord {
+                fetching_until: UnixMillis::default(),
+                ..self.read_lease(&value)
+            };
+            shared.set(&self.lease_name, &self.lease_text(record), Some(version));
+        }
+    }
+
+    /// Until when another worker may be fetching.
+    pub fn busy_until(&self, shared: &mut dyn SharedData) -> UnixMillis {
+        shared
+            .get(&self.lease_name)
+            .map(|(value, _)| self.read_lease(&value).fetching_until)
+            .unwrap_or_default()
+    }
+
+    fn own_record(&self, value: &[u8]) -> Option<serde_json::Map<String, Value>> {
+        let record = json::parse_object(value, LIMITS).ok()?;
+        let own = record.get("identity").and_then(Value::as_str) == Some(&self.identity);
+        own.then_some(record)
+    }
+
+    fn read_lease(&self, value: &[u8]) -> LeaseRecord {
+        let record = self.own_record(value).unwrap_or_default();
+        let time = |name| UnixMillis(record.get(name).and_then(Value::as_i64).unwrap_or(0));
+        LeaseRecord {
+            fetching_until: time("fetching_until"),
+            refetched_at: time("refetched_at"),
+        }
+    }
+
+    fn lease_text(&self, record: LeaseRecord) -> Vec<u8> {
+        json!({
+            "identity": self.identity,
+            "fetching_until": record.fetching_until.0,
+            "refetched_at": record.refetched_at.0,
+        })
+        .to_string()
+        .into_bytes()
+    }
+}

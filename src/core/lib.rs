@@ -1,0 +1,34 @@
+//! Decides which requests may pass a gateway, by access tokens that Keycloak issued.
+//!
+//! The core is pure: it has no host, no clock and no randomness. It is told what happened and
+//! what time it is, and answers with what is to be done ([`gate::Gate`]). The way of a request:
+//!
+//! 1. [`bearer`] takes the credentials from the request's headers (RFC 6750, 2.1).
+//! 2. [`jose`] reads the token and checks its signature (RFC 7515, 7518).
+//! 3. [`claims`] checks whose token it is, for whom and when (RFC 7519, 8725, 9068).
+//! 4. [`authorization`] checks scopes and roles.
+//! 5. [`refusal`] words the answer when one of them says no.
+//!
+//! [`judge`] runs 1 to 4 in order; [`gate`] holds a request whose issuer's [`keys`] are not there
+//! yet, and asks for them.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
+pub mod authorization;
+pub mod bearer;
+pub mod claims;
+pub mod config;
+pub mod gate;
+pub mod jose;
+pub mod json;
+pub mod judge;
+pub mod keys;
+pub mod refusal;
+pub mod time;

@@ -1,0 +1,294 @@
+//! The proxy-wasm ABI, as calls that can fail and never trap.
+//!
+//! The SDK's own wrappers panic on a status that they do not expect and on bytes that are not
+//! UTF-8; a panic is a trap, and a trap forwards requests on Kong. These take and give bytes and
+//! return what the host said.
+
+use std::ptr::{null, null_mut};
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, LogLevel, MapType};
+
+/// A status of the host other than Ok. Its number is the ABI's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HostError(pub u32);
+
+const OK: u32 = 0;
+pub const NOT_FOUND: HostError = HostError(1);
+pub const BAD_ARGUMENT: HostError = HostError(2);
+
+/// `StreamType::HttpRequest`.
+const REQUEST_STREAM: u32 = 0;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_log(level: LogLevel, message: *const u8, size: usize) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: BufferType,
+        start: usize,
+        size: usize,
+        data: *mut *mut u8,
+        data_size: *mut usize,
+    ) -> u32;
+    fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: MapType,
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_get_shared_data(
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        version: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        name: *const u8,
+        name_size: usize,
+        data: *const u8,
+        size: usize,
+        version: u32,
+    ) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+}
+
+fn check(status: u32) -> Result<(), HostError> {
+    if status == OK {
+        Ok(())
+    } else {
+        Err(HostError(status))
+    }
+}
+
+/// Runs a call that returns memory, and takes it over. The host allocated it through this
+/// module's own allocator (`proxy_on_memory_allocate`), as a vector of exactly that capacity.
+fn take(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, HostError> {
+    let mut data: *mut u8 = null_mut();
+    let mut size: usize = 0;
+    check(call(&raw mut data, &raw mut size))?;
+    if data.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the SDK's allocator made it as a `Vec<u8>` with capacity `size` and gave it away.
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+pub fn log(level: LogLevel, message: &str) {
+    // A log line that the host does not take is lost; there is nowhere to say so.
+    // SAFETY: pointer and size are of one live string.
+    let _ = unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+}
+
+/// Nanoseconds since the Unix epoch.
+pub fn current_time() -> Result<u64, HostError> {
+    let mut time = 0;
+    // SAFETY: `time` lives until the call returns.
+    check(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) })?;
+    Ok(time)
+}
+
+pub fn set_tick_period(period: Duration) -> Result<(), HostError> {
+    let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+    // SAFETY: takes a number.
+    check(unsafe { proxy_set_tick_period_milliseconds(millis) })
+}
+
+/// The whole of a buffer of `size` bytes. The host may have less: the caller compares.
+pub fn buffer(buffer: BufferType, size: usize) -> Result<Vec<u8>, HostError> {
+    // SAFETY: `take` keeps both out-pointers alive.
+    take(|data, length| unsafe { proxy_get_buffer_bytes(buffer, 0, size, data, length) })
+}
+
+/// A header's value; `None` if it is absent. Of several fields hosts give the first, except that
+/// Envoy joins those of `authorization` with commas.
+pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+    // SAFETY: `name` and `take`'s out-pointers live until the call returns.
+    let value = take(|data, size| unsafe {
+        proxy_get_header_map_value(map, name.as_ptr(), name.len(), data, size)
+    });
+    match value {
+        // Envoy answers Ok and nothing for an absent header, or NotFound.
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A header field: name and value.
+pub type Field = (Vec<u8>, Vec<u8>);
+
+/// All fields of a header map, in order.
+pub fn headers(map: MapType) -> Result<Vec<Field>, HostError> {
+    // SAFETY: `take` keeps both out-pointers alive.
+    let bytes = take(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })?;
+    decode_map(&bytes).ok_or(BAD_ARGUMENT)
+}
+
+/// A property by its path; `None` if the host has none.
+pub fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
+    let path = path.join("\0");
+    // SAFETY: `path` and `take`'s out-pointers live until the call returns.
+    let value =
+        take(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) });
+    match value {
+        Ok(value) => Ok(Some(value)),
+        Err(NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A shared value and its version; `None` if there is none.
+pub fn shared_data(name: &str) -> Result<Option<(Vec<u8>, u32)>, HostError> {
+    let mut version = 0;
+    // SAFETY: `name`, `version` and `take`'s out-pointers live until the call returns.
+    let value = take(|data, size| unsafe {
+        proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &raw mut version)
+    });
+    match value {
+        Ok(value) => Ok(Some((value, version))),
+        Err(NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a shared value if its version is still `version`; 0 stands for no version.
+pub fn set_shared_data(name: &str, value: &[u8], version: u32) -> Result<(), HostError> {
+    // SAFETY: `name` and `value` live until the call returns.
+    check(unsafe {
+        proxy_set_shared_data(
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+            version,
+        )
+    })
+}
+
+/// Lets the effective context's paused request go on.
+pub fn continue_request() -> Result<(), HostError> {
+    // SAFETY: takes a number.
+    check(unsafe { proxy_continue_stream(REQUEST_STREAM) })
+}
+
+/// Answers the effective context's request. `details` reaches Envoy's access log as
+/// `%RESPONSE_CODE_DETAILS%`.
+pub fn send_response(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    details: &str,
+) -> Result<(), HostError> {
+    /// No gRPC status.
+    const NONE: i32 = -1;
+    let headers = encode_map(headers);
+    // SAFETY: all pointers are of values that live until the call returns.
+    check(unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            if body.is_empty() {
+                null()
+            } else {
+                body.as_ptr()
+            },
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NONE,
+        )
+    })
+}
+
+/// Makes calls act on another context, where the host can.
+pub fn set_effective_context(context: u32) -> Result<(), HostError> {
+    // SAFETY: takes a number.
+    check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Sends a GET; its answer comes to the active context under the token returned.
+///
+/// This is the one place where the SDK's wrapper serves: it must learn the token to route the
+/// answer. Its panic, on a status beside Ok, BadArgument and InternalFailure, is one that neither
+/// host returns here.
+pub fn dispatch(
+    target: &str,
+    headers: Vec<(&str, &str)>,
+    timeout: Duration,
+) -> Result<u32, HostError> {
+    #[allow(clippy::disallowed_methods)]
+    hostcalls::dispatch_http_call(target, headers, None, Vec::new(), timeout)
+        .map_err(|status| HostError(status as u32))
+}
+
+/// The ABI's map: a count, then pairs of sizes, then names and values, each ended by a zero byte;
+/// all numbers little-endian.
+fn decode_map(mut bytes: &[u8]) -> Option<Vec<Field>> {
+    if bytes.is_empty() {
+        return Some(Vec::new());
+    }
+    let count = take_size(&mut bytes)?;
+    let mut sizes = Vec::new();
+    for _ in 0..count {
+        sizes.push((take_size(&mut bytes)?, take_size(&mut bytes)?));
+    }
+    let mut pairs = Vec::with_capacity(sizes.len());
+    for (name, value) in sizes {
+        pairs.push((take_text(&mut bytes, name)?, take_text(&mut bytes, value)?));
+    }
+    Some(pairs)
+}
+
+fn take_size(bytes: &mut &[u8]) -> Option<usize> {
+    let (size, rest) = bytes.split_first_chunk::<4>()?;
+    *bytes = rest;
+    usize::try_from(u32::from_le_bytes(*size)).ok()
+}
+
+fn take_text(bytes: &mut &[u8], size: usize) -> Option<Vec<u8>> {
+    let (text, rest) = bytes.split_at_checked(size)?;
+    let (_zero, rest) = rest.split_first()?;
+    *bytes = rest;
+    Some(text.to_vec())
+}
+
+fn encode_map(pairs: &[(&str, &str)]) -> Vec<u8> {
+    // The map is made of our own few short headers: it cannot reach 4 GiB.
+    #[allow(clippy::cast_possible_truncation)]
+    let size = |length: usize| (length as u32).to_le_bytes();
+    let mut bytes = size(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        bytes.extend(size(name.len()));
+        bytes.extend(size(value.len()));
+    }
+    for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}

@@ -1,0 +1,39 @@
+//! Sends `log`'s records to the host, which has the levels and filters by them.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use proxy_wasm::types::LogLevel;
+
+use crate::abi;
+
+struct HostLog;
+
+static HOST_LOG: HostLog = HostLog;
+
+/// Installs the logger; also for a panic's message, so that a bug leaves a trace.
+pub fn install() {
+    if log::set_logger(&HOST_LOG).is_ok() {
+        log::set_max_level(LevelFilter::Debug);
+        std::panic::set_hook(Box::new(|panic| {
+            abi::log(LogLevel::Critical, &format!("jwt_keycloak: {panic}"));
+        }));
+    }
+}
+
+impl Log for HostLog {
+    fn enabled(&self, _: &Metadata) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record) {
+        let level = match record.level() {
+            Level::Error => LogLevel::Error,
+            Level::Warn => LogLevel::Warn,
+            Level::Info => LogLevel::Info,
+            Level::Debug => LogLevel::Debug,
+            Level::Trace => LogLevel::Trace,
+        };
+        abi::log(level, &format!("jwt_keycloak: {}", record.args()));
+    }
+
+    fn flush(&self) {}
+}
