@@ -37,6 +37,7 @@ fn bearer(value: &[u8]) -> Result<Option<&str>, Reason> {
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Ok(None);
     }
+    // RFC 6750 has blanks after the scheme; a tab does no harm, and jwt-keycloak takes it.
     // `Bearer` alone, or glued to something else with a comma: not readable as credentials.
     let token = rest.trim_ascii_start();
     if token.len() == rest.len() || token.is_empty() || !token.iter().all(is_b64token_byte) {

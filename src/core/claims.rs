@@ -2,7 +2,8 @@
 //! 3; RFC 9068, 4).
 //!
 //! Each stage is a type that only the stage before can make: [`ReceivedToken`], then
-//! [`VerifiedClaims`], then [`AccessToken`]. Nothing reads a claim that was not verified.
+//! [`VerifiedClaims`], then [`AccessToken`]. But for `iss`, which
+//! chooses the keys, nothing reads a claim that was not verified.
 
 use serde_json::{Map, Value};
 

@@ -11,27 +11,13 @@ use log::Level;
 use crate::authorization::Permit;
 use crate::config::Settings;
 use crate::config::policy::Policy;
+pub use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use crate::judge::{Judgement, judge};
-use crate::keys::cache::{KeyCache, Need, Next, Wish};
+use crate::keys::cache::{KeyCache, Next, Wish};
 use crate::keys::shared::SharedData;
 use crate::keys::source::HttpUrl;
 use crate::refusal::{Reason, Refusal};
-use crate::time::{Millis, UnixMillis};
-
-/// A request at the host, for as long as it is there.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct RequestId(pub u32);
-
-/// A callout, from when it is asked for to its answer.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct CallId(pub u32);
-
-/// Who sends a callout. One that a request sends is lost when the request goes away.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Owner {
-    Background,
-    Request(RequestId),
-}
+use crate::time::UnixMillis;
 
 /// What the gate has to know about a request.
 #[derive(Clone, Debug)]
@@ -40,34 +26,6 @@ pub struct Request {
     pub policy: Option<String>,
     /// The values of the policy's credential headers, one a field.
     pub credentials: Vec<Vec<u8>>,
-}
-
-/// The answer to a callout.
-#[derive(Clone, Debug)]
-pub enum Answer<'a> {
-    Response {
-        status: u16,
-        body: &'a [u8],
-    },
-    /// Not sent, not answered, cut short or too large; why, for the log.
-    Failed(&'static str),
-}
-
-/// A GET that the host is to send, now, in the context of its owner.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Call {
-    pub id: CallId,
-    pub owner: Owner,
-    pub target: String,
-    pub url: HttpUrl,
-    pub timeout: Millis,
-}
-
-/// A line for the log. It never holds anything of a token.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LogLine {
-    pub level: Level,
-    pub text: String,
 }
 
 /// What became of a request.
@@ -95,6 +53,10 @@ pub struct Effects {
     pub calls: Vec<Call>,
     pub log: Vec<LogLine>,
 }
+
+/// So many requests may wait in one worker. Each keeps its credentials, and all may be judged by
+/// one event.
+const MAX_WAITING: usize = 1000;
 
 /// The state of one filter configuration in one worker.
 #[derive(Debug)]
@@ -173,12 +135,18 @@ impl Gate {
                 otherwise,
             } => (issuer, need, otherwise),
         };
-        let wish = self.caches.get_mut(issuer).map_or(Wish::Denied, |cache| {
-            cache.wish(need, self.can_wake, now, shared)
-        });
+        let wish = match self.caches.get_mut(issuer) {
+            Some(_) if self.waiting.len() >= MAX_WAITING => Wish::TryLater,
+            Some(cache) => cache.wish(need, self.can_wake, now, shared),
+            None => Wish::Denied,
+        };
         match wish {
             Wish::Denied => {
                 return Step::Decided(self.give_up(issuer, otherwise, policy, now));
+            }
+            Wish::TryLater => {
+                let reason = Reason::KeysUnavailable;
+                return Step::Decided(self.give_up(issuer, reason, policy, now));
             }
             Wish::Join => {}
             Wish::Fetch(url) => self.send(issuer, Owner::Request(id), url, now, effects),
@@ -213,7 +181,7 @@ impl Gate {
         self.settle(now, effects, |gate, id, waiting| {
             gate.can_wake
                 && (news.contains(&waiting.issuer)
-                    || now >= waiting.until
+                    || !gate.has_time(waiting, now)
                     || !gate.is_expected(waiting.issuer, id, now))
         });
     }
@@ -245,15 +213,20 @@ impl Gate {
     }
 
     /// A request went away, decided or not.
-    pub fn gone(&mut self, id: RequestId, shared: &mut dyn SharedData) {
+    pub fn gone(&mut self, id: RequestId) {
         self.waiting.remove(&id);
-        for (issuer, cache) in self.caches.iter_mut().enumerate() {
-            let others_wait = self
-                .waiting
-                .values()
-                .any(|waiting| waiting.issuer == issuer);
-            cache.abandoned(Owner::Request(id), others_wait, shared);
+        for cache in &mut self.caches {
+            cache.abandoned(Owner::Request(id));
         }
+    }
+
+    /// The host cannot go on: whoever waits is refused.
+    pub fn refuse_all(&mut self, reason: Reason) -> Vec<(RequestId, Decision)> {
+        let realm = &self.settings.base.realm;
+        std::mem::take(&mut self.waiting)
+            .into_keys()
+            .map(|id| (id, Decision::Reply(Refusal::new(reason, realm))))
+            .collect()
     }
 
     fn judge(&self, request: &Request, policy: &Policy, now: UnixMillis) -> Judgement {
@@ -318,23 +291,25 @@ impl Gate {
             Judgement::Permit(permit) => Some(Decision::Forward(permit)),
             Judgement::Refuse(reason) => Some(Decision::Reply(refusal(reason, policy))),
             Judgement::NeedsKeys {
-                issuer,
-                otherwise,
-                need,
+                issuer, otherwise, ..
             } => {
-                let in_time = now < waiting.until;
+                let in_time = self.has_time(waiting, now);
                 if in_time && self.is_expected(issuer, id, now) {
                     return None;
                 }
                 // Time ran out before the keys came: that is not the token's fault.
-                let otherwise = if in_time || need == Need::Keys {
-                    otherwise
-                } else {
-                    Reason::KeysUnavailable
+                let otherwise = match otherwise {
+                    Reason::UnknownKey if !in_time => Reason::KeysUnavailable,
+                    reason => reason,
                 };
                 Some(self.give_up(issuer, otherwise, policy, now))
             }
         }
+    }
+
+    fn has_time(&self, waiting: &Waiting, now: UnixMillis) -> bool {
+        let longest = self.settings.timing.key_wait_timeout;
+        waiting.until.is_ahead(now, longest)
     }
 
     fn is_expected(&self, issuer: usize, id: RequestId, now: UnixMillis) -> bool {

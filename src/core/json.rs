@@ -22,7 +22,7 @@ pub struct Limits {
 pub enum JsonError {
     TooLarge,
     /// Not JSON, a member twice, too deep, or bytes after the end. The text quotes nothing of the
-    /// document but member names.
+    /// document.
     Malformed(String),
 }
 

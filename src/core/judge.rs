@@ -10,6 +10,7 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::jwk_set::JwkSet;
 use crate::jose::jws::ReceivedToken;
 use crate::keys::cache::Need;
+use crate::keys::shared::Cause;
 use crate::refusal::Reason;
 use crate::time::UnixMillis;
 
@@ -107,7 +108,8 @@ fn try_judge<'k>(
         .and_then(|keys| VerifiedClaims::open(token, alg, &keys))
         .map_err(|reason| match reason {
             Reason::AmbiguousKey => Stop::Refuse(reason),
-            _ => needs(Need::NewerKeys, reason),
+            Reason::UnknownKey => needs(Need::NewerKeys(Cause::UnknownKey), reason),
+            _ => needs(Need::NewerKeys(Cause::BadSignature), reason),
         })?;
     let token = verified.check(&rules.claims, now)?;
     Ok(policy.requirements.permit(token)?)

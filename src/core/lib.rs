@@ -25,6 +25,7 @@ pub mod authorization;
 pub mod bearer;
 pub mod claims;
 pub mod config;
+pub mod event;
 pub mod gate;
 pub mod jose;
 pub mod json;

@@ -57,6 +57,19 @@ impl UnixMillis {
         Self(self.0.saturating_add(i64::from(length.0)))
     }
 
+    /// Whether this moment is still to come at `now`, and no further off than `length`. A time that
+    /// was set before the clock was put back is not.
+    #[must_use]
+    pub fn is_ahead(self, now: Self, length: Millis) -> bool {
+        now < self && self <= now.plus(length)
+    }
+
+    /// Whether this moment has passed at `now`, and less than `length` ago.
+    #[must_use]
+    pub fn is_recent(self, now: Self, length: Millis) -> bool {
+        self <= now && now < self.plus(length)
+    }
+
     /// How long `earlier` is ago; zero when it is not in the past.
     #[must_use]
     pub fn since(self, earlier: Self) -> Millis {
@@ -81,6 +94,21 @@ mod tests {
         assert_eq!(read(json!(1e300)), UnixMillis(i64::MAX));
         assert_eq!(read(json!(-1e300)), UnixMillis(i64::MIN));
         assert_eq!(UnixMillis::from_numeric_date(&json!("1")), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_leaves_nothing_ahead_or_recent() {
+        let (now, length) = (UnixMillis(1000), Millis(10));
+        let ahead = |at| UnixMillis(at).is_ahead(now, length);
+        assert_eq!(
+            [1000, 1001, 1010, 1011].map(ahead),
+            [false, true, true, false]
+        );
+        let recent = |at| UnixMillis(at).is_recent(now, length);
+        assert_eq!(
+            [990, 991, 1000, 1001].map(recent),
+            [false, true, true, false]
+        );
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! The proxy-wasm filter: carries what happens at the host to the core, and performs what the
 //! core says. It decides nothing.
 //!
-//! [`root`] is one configuration in one worker, [`request`] one request; [`abi`] has the host
-//! calls, [`host`] what the hosts differ in.
+//! [`root`] and [`request`] are the host's contexts, [`instance`] is what they share: one
+//! configuration in one worker. [`abi`] has the host calls, [`host`] what the hosts differ in.
 
 mod abi;
+mod callout;
 mod host;
+mod instance;
 mod logger;
+mod phase;
 mod request;
 mod root;
+mod shared_data;
 
 proxy_wasm::main! {{
     logger::install();

@@ -14,7 +14,7 @@ pub fn install() {
     if log::set_logger(&HOST_LOG).is_ok() {
         log::set_max_level(LevelFilter::Debug);
         std::panic::set_hook(Box::new(|panic| {
-            abi::log(LogLevel::Critical, &format!("jwt_keycloak: {panic}"));
+            abi::log(LogLevel::Critical, &panic.to_string());
         }));
     }
 }
@@ -32,7 +32,8 @@ impl Log for HostLog {
             Level::Debug => LogLevel::Debug,
             Level::Trace => LogLevel::Trace,
         };
-        abi::log(level, &format!("jwt_keycloak: {}", record.args()));
+        // The host names the filter in front.
+        abi::log(level, &record.args().to_string());
     }
 
     fn flush(&self) {}

@@ -9,48 +9,31 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};
 
 use crate::abi::{self, HostError};
-use crate::root::{self, Shared};
-
-/// How far a request is. Callbacks for its body and trailers answer from this, so that nothing of
-/// it passes before the decision: to Envoy `Continue` there would mean the headers, too.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Phase {
-    Undecided,
-    Forwarded,
-    Refused,
-}
-
-impl Phase {
-    fn action(self) -> Action {
-        match self {
-            Self::Forwarded => Action::Continue,
-            Self::Undecided | Self::Refused => Action::Pause,
-        }
-    }
-}
+use crate::instance::Instance;
+use crate::phase::{self, Phase};
 
 pub struct Request {
     id: RequestId,
     phase: Rc<Cell<Phase>>,
     /// Whether it was held, and the gate is to be told when it goes away.
     waited: bool,
-    shared: Rc<Shared>,
+    instance: Rc<Instance>,
 }
 
 impl Request {
-    pub fn new(id: u32, shared: Rc<Shared>) -> Self {
+    pub fn new(id: u32, instance: Rc<Instance>) -> Self {
         Self {
             id: RequestId(id),
             phase: Rc::new(Cell::new(Phase::Undecided)),
             waited: false,
-            shared,
+            instance,
         }
     }
 
     /// What the gate has to know. An error of the host is no reason to let a request pass.
     fn facts(&self) -> Result<Facts, HostError> {
-        let policy = self.shared.route_policy()?;
-        let names = self.shared.header_names(policy.as_deref());
+        let policy = self.instance.route_policy()?;
+        let names = self.instance.header_names(policy.as_deref());
         let credentials = match names.as_slice() {
             // The common case costs one call; Envoy joins several fields of this name with commas,
             // which no token has.
@@ -83,17 +66,20 @@ impl Context for Request {
         body_size: usize,
         _trailers: usize,
     ) {
-        self.shared.answered(token, body_size, self.id.0);
+        self.instance.answered(token, body_size, self.id.0);
+        if self.phase.get() == Phase::Undecided && self.instance.is_stranded(self.id) {
+            phase::refuse(&self.phase, Reason::KeysUnavailable);
+        }
     }
 }
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
         match self.facts() {
-            Ok(facts) => self.shared.request(self.id, facts, &self.phase),
+            Ok(facts) => self.instance.request(self.id, facts, &self.phase),
             Err(error) => {
                 log::error!("the host does not show a request: {error:?}");
-                root::refuse(&self.phase, Reason::Internal);
+                phase::refuse(&self.phase, Reason::Internal);
             }
         }
         self.waited = self.phase.get() == Phase::Undecided;
@@ -113,7 +99,7 @@ impl HttpContext for Request {
 impl Drop for Request {
     fn drop(&mut self) {
         if self.waited {
-            self.shared.leave(self.id);
+            self.instance.leave(self.id);
         }
     }
 }

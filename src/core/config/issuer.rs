@@ -1,11 +1,15 @@
 //! An issuer: its name, where its keys come from, and what may differ for it.
 
 use super::policy::TokenFields;
-use super::reader::{At, Members};
+use super::reader::{At, Members, quote};
 use crate::keys::source::{HttpUrl, KeySource, Location, well_known_uri};
 
 /// The default of `well_known_template`, as in jwt-keycloak (OpenID Connect Discovery 1.0, 4).
 pub const WELL_KNOWN_TEMPLATE: &str = "%s/.well-known/openid-configuration";
+
+/// What a name must be for its keys to be found by it.
+const DISCOVERABLE: &str = "an issuer from which well_known_template makes an http or https URL; \
+    another one stands in issuers, with its jwks_uri or well_known_uri";
 
 /// An issuer whose tokens may be accepted.
 #[derive(Clone, Debug)]
@@ -33,7 +37,7 @@ impl IssuerDefaults {
             if places > 1 || value.replace("%s", "").contains('%') {
                 members.findings().fault(
                     path,
-                    format!("{value:?}"),
+                    quote(value),
                     "a URL with %s once at most, for the issuer, and no other %",
                 );
             }
@@ -55,7 +59,7 @@ pub fn read_all(members: &Members, defaults: &IssuerDefaults) -> Vec<Issuer> {
         if issuers.iter().any(|other| other.iss == issuer.iss) {
             findings.fault(
                 path,
-                format!("{:?} again", issuer.iss),
+                format!("{} again", quote(&issuer.iss)),
                 "each issuer once, in allowed_iss or in issuers",
             );
         } else {
@@ -65,8 +69,15 @@ pub fn read_all(members: &Members, defaults: &IssuerDefaults) -> Vec<Issuer> {
     for At { path, value: iss } in members.strings("allowed_iss").unwrap_or_default() {
         warn_of_pattern(members, &path, &iss);
         match discovered(&iss, defaults) {
-            Some(source) => add(&path, Issuer { iss, source, token: TokenFields::default() }),
-            None => findings.fault(&path, format!("{iss:?}"), "an issuer from which well_known_template makes an http or https URL; or list it in issuers, with its jwks_uri"),
+            Some(source) => add(
+                &path,
+                Issuer {
+                    iss,
+                    source,
+                    token: TokenFields::default(),
+                },
+            ),
+            None => findings.fault(&path, quote(&iss), DISCOVERABLE),
         }
     }
     for issuer in members.objects("issuers") {
@@ -97,12 +108,26 @@ fn read_one(members: Members, defaults: &IssuerDefaults) -> Option<Issuer> {
             members.fault("jwks_uri", "well_known_uri and jwks_uri", "one of them");
             None
         }
-        (Some(url), None) => Some(KeySource { location: Location::Discovery(url), target, own_address: false }),
-        (None, Some(url)) => Some(KeySource { location: Location::JwkSet(url), target, own_address: false }),
+        (Some(url), None) => Some(KeySource {
+            location: Location::Discovery(url),
+            target,
+            own_address: false,
+        }),
+        (None, Some(url)) => Some(KeySource {
+            location: Location::JwkSet(url),
+            target,
+            own_address: false,
+        }),
         (None, None) => iss.as_ref().and_then(|At { path, value }| {
-            let found = discovered(value, &IssuerDefaults { callout_target: target, ..defaults.clone() });
+            let found = discovered(
+                value,
+                &IssuerDefaults {
+                    callout_target: target,
+                    ..defaults.clone()
+                },
+            );
             if found.is_none() {
-                members.findings().fault(path, format!("{value:?}"), "an issuer from which well_known_template makes an http or https URL, or a jwks_uri or well_known_uri beside it");
+                members.findings().fault(path, quote(value), DISCOVERABLE);
             }
             found
         }),
@@ -133,7 +158,7 @@ fn url(members: &Members, name: &'static str) -> Option<HttpUrl> {
     if url.is_none() {
         members.findings().fault(
             &path,
-            format!("{value:?}"),
+            quote(&value),
             "an http or https URL without user information",
         );
     }

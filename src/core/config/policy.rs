@@ -1,7 +1,7 @@
 //! What is asked of a request and its token. The top of the configuration is the base policy;
 //! `policies` holds named ones that change some of it for the routes that choose them.
 
-use super::reader::{At, Findings, Members};
+use super::reader::{At, Findings, Members, quote};
 use crate::authorization::{ClientRole, Requirements};
 use crate::claims::ClaimRules;
 use crate::jose::algorithm::Algorithm;
@@ -225,9 +225,7 @@ fn parsed<T>(
     let parsed = items.into_iter().filter_map(|At { path, value }| {
         let parsed = parse(&value);
         if parsed.is_none() {
-            members
-                .findings()
-                .fault(&path, format!("{value:?}"), allowed);
+            members.findings().fault(&path, quote(&value), allowed);
         }
         parsed
     });
@@ -284,7 +282,7 @@ fn realm(members: &Members) -> Option<String> {
     if !value.bytes().all(plain) {
         members.findings().fault(
             &path,
-            format!("{value:?}"),
+            quote(&value),
             "printable ASCII without quotes and backslashes",
         );
     }

@@ -121,6 +121,9 @@ impl<'a> Members<'a> {
         let Some(At { path, value }) = self.get(name) else {
             return Vec::new();
         };
+        if value.as_array().is_some_and(Vec::is_empty) {
+            return Vec::new();
+        }
         let Some(object) = value.as_object() else {
             self.findings
                 .fault(&path, describe(value), "an object of named objects");
@@ -154,6 +157,9 @@ impl<'a> Members<'a> {
     /// A whole number of bytes.
     pub fn bytes(&self, name: &'static str, range: RangeInclusive<f64>) -> Option<usize> {
         let bytes = self.number(name, range, "bytes")?;
+        if bytes.fract() != 0.0 {
+            self.fault(name, bytes.to_string(), "a whole number of bytes");
+        }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         Some(bytes as usize)
     }
@@ -234,21 +240,32 @@ impl<'a> Members<'a> {
     }
 }
 
-/// What was found, in words, and short: a configuration may hold secrets in the wrong place, so
-/// only the start of a string is shown.
+/// What was found, in words.
 #[must_use]
 pub fn describe(value: &Value) -> String {
-    const SHOWN: usize = 40;
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(text) if text.chars().count() > SHOWN => {
-            let start: String = text.chars().take(SHOWN).collect();
-            format!("{start:?}…")
-        }
-        Value::String(text) => format!("{text:?}"),
+        Value::String(text) => quote(text),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// A text that was found, for the log: short, and without the user information of a URL, which
+/// may be a password.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let text = match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
+        _ => text.to_owned(),
+    };
+    if text.chars().count() > SHOWN {
+        let start: String = text.chars().take(SHOWN).collect();
+        format!("{start:?}…")
+    } else {
+        format!("{text:?}")
     }
 }
 
@@ -319,5 +336,11 @@ mod tests {
             describe(&json!("é".repeat(50))),
             format!("{:?}…", "é".repeat(40))
         );
+    }
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        assert_eq!(quote("https://user:secret@kc/"), r#""https://***@kc/""#);
+        assert_eq!(quote("https://a:b@c:d@kc"), r#""https://***@kc""#);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::envoy_struct;
 use super::issuer::{self, Issuer, IssuerDefaults};
 use super::policy::{Policy, PolicyFields};
-use super::reader::{Fault, Findings, Members};
+use super::reader::{Fault, Findings, Members, quote};
 use crate::json::{self, Limits};
 use crate::keys::cache::Timing;
 use crate::time::Millis;
@@ -50,7 +51,7 @@ impl Settings {
 /// Every [`Fault`] that it has.
 pub fn load(text: &[u8]) -> Result<Loaded, Vec<Fault>> {
     let findings = Findings::default();
-    let settings = match json::parse(text, LIMITS) {
+    let settings = match parse(text) {
         Ok(value) => Members::open("$", &value, &findings).map(read),
         Err(error) => {
             let found = if text.is_empty() {
@@ -68,6 +69,18 @@ pub fn load(text: &[u8]) -> Result<Loaded, Vec<Fault>> {
         }
         ((faults, _), _) => Err(faults),
     }
+}
+
+/// JSON, or what Envoy makes of a `Struct`: its first byte is a line feed and its second a length,
+/// which no JSON object begins with but by way of white space.
+fn parse(text: &[u8]) -> Result<serde_json::Value, json::JsonError> {
+    json::parse(text, LIMITS).or_else(|error| {
+        let from_struct = text.first().is_some_and(|tag| *tag == b'\n');
+        from_struct
+            .then(|| envoy_struct::decode(text))
+            .flatten()
+            .ok_or(error)
+    })
 }
 
 fn read(members: Members) -> Settings {
@@ -126,7 +139,7 @@ fn accepted_issuers(members: &Members, issuers: &[Issuer]) -> Option<Vec<bool>> 
         if !issuers.iter().any(|issuer| issuer.iss == name.value) {
             members.findings().fault(
                 &name.path,
-                format!("{:?}", name.value),
+                quote(&name.value),
                 "an issuer that stands in the top's allowed_iss or issuers",
             );
         }

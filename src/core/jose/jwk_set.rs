@@ -69,6 +69,10 @@ impl JwkSet {
         let mut usable = Vec::new();
         let mut skipped = Vec::new();
         for (index, jwk) in keys.iter().enumerate() {
+            // The same key twice is one: it must not make a token without `kid` ambiguous.
+            if keys.iter().take(index).any(|earlier| earlier == jwk) {
+                continue;
+            }
             match VerificationKey::from_jwk(jwk) {
                 Ok(key) => usable.push(key),
                 Err(why) => skipped.push(SkippedKey { index, why }),
@@ -222,6 +226,12 @@ mod tests {
             select(&two, None, Algorithm::Es256),
             Err(Reason::AmbiguousKey)
         );
+    }
+
+    #[test]
+    fn the_same_key_twice_is_one() {
+        let (set, _) = parse(&json!([ec("a"), ec("a")])).unwrap();
+        assert!(set.select(&header(None), Algorithm::Es256).is_ok());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! crates.
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
-use rsa::{Pkcs1v15Sign, Pss};
+use rsa::traits::PublicKeyParts as _;
+use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::algorithm::Algorithm;
@@ -37,7 +38,12 @@ pub fn verifies(key: &VerificationKey, alg: Algorithm, message: &[u8], signature
     }
 }
 
-fn rsa_verifies(key: &rsa::RsaPublicKey, alg: Algorithm, digest: &[u8], signature: &[u8]) -> bool {
+fn rsa_verifies(key: &RsaPublicKey, alg: Algorithm, digest: &[u8], signature: &[u8]) -> bool {
+    // RFC 8017, 5.2.2: a representative beyond the modulus is out of range; the crate would reduce
+    // it, and one signature would have two texts.
+    if BigUint::from_bytes_be(signature) >= *key.n() {
+        return false;
+    }
     // The `rsa` crate is of the generation of `sha2` 0.10 and takes the digest's kind from there.
     use rsa::sha2::{Sha256, Sha384, Sha512};
     match alg {

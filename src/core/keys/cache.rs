@@ -6,9 +6,9 @@
 use log::Level;
 
 use super::discovery;
-use super::shared::{Fetched, Lease, SharedData, SharedKeys};
+use super::shared::{Cause, Fetched, Lease, SharedData, SharedKeys, Trouble};
 use super::source::{HttpUrl, KeySource, Location};
-use crate::gate::{Answer, CallId, LogLine, Owner};
+use crate::event::{Answer, CallId, LogLine, Owner};
 use crate::jose::jwk_set::{self, JwkSet};
 use crate::time::{Millis, UnixMillis};
 
@@ -46,6 +46,9 @@ impl Default for Timing {
 /// After a failed fetch the next one waits this long, doubled with every failure.
 const FIRST_RETRY: Millis = Millis::from_secs(1);
 const LAST_RETRY: Millis = Millis::from_secs(30);
+/// Without keys nothing passes, so an identity provider that starts after the gateway must be
+/// noticed soon.
+const LAST_RETRY_WITHOUT_KEYS: Millis = Millis::from_secs(2);
 
 /// On a host where one request cannot wake another, each that waits must fetch for itself; so
 /// many may.
@@ -56,8 +59,8 @@ const PARALLEL_FETCHES: usize = 8;
 pub enum Need {
     /// There are no keys.
     Keys,
-    /// There are keys, but none that fits the token: it may be newer than they are.
-    NewerKeys,
+    /// There are keys, but the token may be newer than they are.
+    NewerKeys(Cause),
 }
 
 /// What a request that needs keys can do.
@@ -67,6 +70,8 @@ pub enum Wish {
     Fetch(HttpUrl),
     /// Someone is fetching; wait.
     Join,
+    /// Someone is fetching, but this request cannot wait for it.
+    TryLater,
     /// Nothing will come soon.
     Denied,
 }
@@ -89,12 +94,13 @@ pub struct KeyCache {
     keys: Option<Keys>,
     jwks_uri: Option<HttpUrl>,
     flights: Vec<Flight>,
-    /// A flight was lost with its request, while others waited for it.
+    /// A flight was lost with its request; the lease is still out.
     orphaned: bool,
+    /// While a lease is out, this worker's own included.
     others_fetch_until: UnixMillis,
-    failures: u32,
-    next_attempt: UnixMillis,
-    refetched_at: Option<UnixMillis>,
+    trouble: Trouble,
+    /// When this worker last fetched for each cause.
+    refetched: Vec<(Cause, UnixMillis)>,
 }
 
 #[derive(Debug)]
@@ -109,7 +115,7 @@ struct Flight {
     call: CallId,
     owner: Owner,
     fetches: Document,
-    /// For a host that does not call back.
+    /// When its answer is overdue.
     until: UnixMillis,
 }
 
@@ -132,9 +138,8 @@ impl KeyCache {
             flights: Vec::new(),
             orphaned: false,
             others_fetch_until: UnixMillis::default(),
-            failures: 0,
-            next_attempt: UnixMillis::default(),
-            refetched_at: None,
+            trouble: Trouble::default(),
+            refetched: Vec::new(),
         }
     }
 
@@ -155,19 +160,20 @@ impl KeyCache {
     /// Whether the last fetch failed.
     #[must_use]
     pub fn is_failing(&self) -> bool {
-        self.failures > 0
+        self.trouble.failures > 0
     }
 
     /// When a client may try again.
     #[must_use]
     pub fn retry_after(&self, now: UnixMillis) -> Millis {
-        self.next_attempt.since(now).max(FIRST_RETRY)
+        self.trouble.retry_at.since(now).max(FIRST_RETRY)
     }
 
     /// Whether something is on its way for those who wait.
     #[must_use]
     pub fn is_expected(&self, now: UnixMillis) -> bool {
-        !self.flights.is_empty() || self.orphaned || self.others_fetch_until > now
+        let others_fetch = self.others_fetch_until.is_ahead(now, self.flight_length());
+        !self.flights.is_empty() || self.orphaned || others_fetch
     }
 
     /// Whether `owner` has a flight of its own.
@@ -187,13 +193,14 @@ impl KeyCache {
             return false;
         };
         let at = fetched.at.min(now);
-        if self.keys.as_ref().is_some_and(|keys| keys.fetched_at >= at) {
+        let is_newer = |keys: &Keys| keys.fetched_at >= at && keys.fetched_at <= now;
+        if self.keys.as_ref().is_some_and(is_newer) {
             return false;
         }
         self.jwks_uri = fetched.jwks_uri.or_else(|| self.jwks_uri.take());
         let is_good = self.load(&fetched.jwks, at, log).is_ok();
         if is_good {
-            self.failures = 0;
+            self.trouble = Trouble::default();
         }
         is_good
     }
@@ -206,23 +213,35 @@ impl KeyCache {
         now: UnixMillis,
         shared: &mut dyn SharedData,
     ) -> Wish {
-        if can_join && self.is_expected(now) {
-            return Wish::Join;
+        let cooldown = match need {
+            Need::Keys => None,
+            Need::NewerKeys(cause) => Some((cause, self.timing.grace_period)),
+        };
+        // The cooldown is claimed before the fetch, so that a thousand random `kid`s are one.
+        let cools_down = cooldown.is_some_and(|(cause, length)| {
+            let mut last = self.refetched.iter().filter(|(of, _)| *of == cause);
+            last.any(|(_, at)| at.is_recent(now, length))
+        });
+        if !self.is_expected(now) {
+            if cools_down {
+                return Wish::Denied;
+            }
+            self.look_at_others(shared);
         }
-        if self.is_failing() && now < self.next_attempt {
+        if self.is_expected(now) {
+            match (can_join, need) {
+                (true, _) => return Wish::Join,
+                (false, Need::NewerKeys(_)) => return Wish::TryLater,
+                // It makes its own fetch.
+                (false, Need::Keys) => {}
+            }
+        }
+        if self.trouble.retry_at.is_ahead(now, LAST_RETRY) {
             return Wish::Denied;
         }
         if self.flights.len() >= PARALLEL_FETCHES {
-            return Wish::Denied;
+            return Wish::TryLater;
         }
-        if need == Need::NewerKeys {
-            // The cooldown is claimed before the fetch, so that a thousand random `kid`s are one.
-            let cools_down = |at: UnixMillis| at.plus(self.timing.grace_period) > now;
-            if self.refetched_at.is_some_and(cools_down) {
-                return Wish::Denied;
-            }
-        }
-        let cooldown = (need == Need::NewerKeys).then_some(self.timing.grace_period);
         match self
             .shared
             .lease(now, self.flight_length(), cooldown, shared)
@@ -232,23 +251,32 @@ impl KeyCache {
                 self.others_fetch_until = until;
                 return Wish::Join;
             }
-            // It cannot be woken by another's fetch: without keys it makes its own.
             Lease::Busy(_) if need == Need::Keys => {}
-            Lease::Busy(_) | Lease::CoolingDown => return Wish::Denied,
+            Lease::Busy(_) => return Wish::TryLater,
+            Lease::CoolingDown => return Wish::Denied,
         }
-        if need == Need::NewerKeys {
-            self.refetched_at = Some(now);
+        if let Some((cause, _)) = cooldown {
+            self.refetched.retain(|(of, _)| *of != cause);
+            self.refetched.push((cause, now));
         }
         Wish::Fetch(self.first_address())
     }
 
     /// The background's part: what to fetch now, if anything.
     pub fn due(&mut self, now: UnixMillis, shared: &mut dyn SharedData) -> Option<HttpUrl> {
-        self.others_fetch_until = self.shared.busy_until(shared);
+        self.look_at_others(shared);
         self.drop_overdue(now, shared);
-        let is_old = |keys: &Keys| now >= keys.fetched_at.plus(self.timing.refresh_interval);
-        let is_due = self.keys.as_ref().is_none_or(is_old) || self.orphaned;
-        if !is_due || !self.flights.is_empty() || now < self.next_attempt {
+        if !self.flights.is_empty() {
+            return None;
+        }
+        if self.orphaned {
+            // Under the lease of the flight that was lost.
+            return Some(self.first_address());
+        }
+        let is_fresh = |keys: &Keys| keys.fetched_at.is_recent(now, self.timing.refresh_interval);
+        if self.keys.as_ref().is_some_and(is_fresh)
+            || self.trouble.retry_at.is_ahead(now, LAST_RETRY)
+        {
             return None;
         }
         match self.shared.lease(now, self.flight_length(), None, shared) {
@@ -320,23 +348,20 @@ impl KeyCache {
                 return Next::Fetch(jwks_uri);
             }
             Ok(None) => {
-                self.failures = 0;
-                self.next_attempt = UnixMillis::default();
+                self.trouble = Trouble::default();
             }
             Err(why) => self.failed(&why, now, log),
         }
-        self.shared.release(shared);
+        self.flight_ended(shared);
         Next::Over
     }
 
-    /// A request is gone, and with it the flights that it owned.
-    pub fn abandoned(&mut self, owner: Owner, others_wait: bool, shared: &mut dyn SharedData) {
+    /// A request is gone, and with it the flights that it owned. The next tick goes on with them,
+    /// for those who wait and for those to come: who hangs up must not use up a fetch.
+    pub fn abandoned(&mut self, owner: Owner) {
         let before = self.flights.len();
         self.flights.retain(|flight| flight.owner != owner);
-        if self.flights.len() < before {
-            self.shared.release(shared);
-            self.orphaned = others_wait;
-        }
+        self.orphaned |= self.flights.len() < before;
     }
 
     fn first_address(&self) -> HttpUrl {
@@ -351,12 +376,18 @@ impl KeyCache {
         Millis(self.timing.callout_timeout.doubled().0.saturating_add(1000))
     }
 
+    /// Gives up flights of the background whose answer is overdue. Those of requests end with an
+    /// answer or with the request: on Kong a request is let go on after its last answer, however
+    /// late, and must be decided by it.
     fn drop_overdue(&mut self, now: UnixMillis, shared: &mut dyn SharedData) {
+        let length = self.flight_length();
         let before = self.flights.len();
-        self.flights.retain(|flight| flight.until > now);
+        self.flights.retain(|flight| {
+            flight.owner != Owner::Background || flight.until.is_ahead(now, length)
+        });
         if self.flights.len() < before {
-            self.shared.release(shared);
             self.back_off(now);
+            self.flight_ended(shared);
         }
     }
 
@@ -370,7 +401,7 @@ impl KeyCache {
                 text,
             });
         }
-        let text = format!("{}: {} keys", self.iss, set.len());
+        let text = format!("{}: keys loaded: {}", self.iss, set.len());
         log.push(LogLine {
             level: Level::Info,
             text,
@@ -386,7 +417,7 @@ impl KeyCache {
         // What was learnt about the key set's address may be what is wrong.
         self.jwks_uri = None;
         self.back_off(now);
-        let seconds = self.next_attempt.since(now).whole_secs();
+        let seconds = self.trouble.retry_at.since(now).whole_secs();
         let text = format!(
             "{}: keys not fetched: {why}; next try in {seconds} s",
             self.iss
@@ -398,10 +429,30 @@ impl KeyCache {
     }
 
     fn back_off(&mut self, now: UnixMillis) {
-        let doublings = self.failures.min(8);
-        self.failures = self.failures.saturating_add(1);
+        let doublings = self.trouble.failures.min(8);
         let wait = (0..doublings).fold(FIRST_RETRY, |wait, _| wait.doubled());
-        self.next_attempt = now.plus(wait.min(LAST_RETRY));
+        let longest = match self.usable(now) {
+            Some(_) => LAST_RETRY,
+            None => LAST_RETRY_WITHOUT_KEYS,
+        };
+        self.trouble = Trouble {
+            failures: self.trouble.failures.saturating_add(1),
+            retry_at: now.plus(wait.min(longest)),
+        };
+    }
+
+    fn flight_ended(&mut self, shared: &mut dyn SharedData) {
+        self.shared.release(self.trouble, shared);
+        self.others_fetch_until = UnixMillis::default();
+    }
+
+    /// Another worker's flight is as good as one's own, and its failure counts here, too.
+    fn look_at_others(&mut self, shared: &mut dyn SharedData) {
+        let Some((busy_until, trouble)) = self.shared.state(shared) else {
+            return;
+        };
+        self.others_fetch_until = busy_until;
+        self.trouble = trouble;
     }
 }
 

@@ -70,10 +70,38 @@ pub enum Lease {
     CoolingDown,
 }
 
+/// What made a request ask for newer keys. Each has a cooldown of its own, so that tampered tokens
+/// cannot use up the fetch that a token with a new key needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cause {
+    UnknownKey,
+    BadSignature,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct LeaseRecord {
     fetching_until: UnixMillis,
-    refetched_at: UnixMillis,
+    /// When keys were last fetched for each cause.
+    unknown_key_at: UnixMillis,
+    bad_signature_at: UnixMillis,
+    trouble: Trouble,
+}
+
+/// Fetches that failed, one after another.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Trouble {
+    pub failures: u32,
+    /// Not before then is the next one made.
+    pub retry_at: UnixMillis,
+}
+
+impl LeaseRecord {
+    fn last(&mut self, cause: Cause) -> &mut UnixMillis {
+        match cause {
+            Cause::UnknownKey => &mut self.unknown_key_at,
+            Cause::BadSignature => &mut self.bad_signature_at,
+        }
+    }
 }
 
 impl SharedKeys {
@@ -126,12 +154,12 @@ impl SharedKeys {
     }
 
     /// Asks to fetch, for `length` at most. With a `cooldown`, that much time must have passed
-    /// since the last fetch that had one; the answer claims it before anything is fetched.
+    /// since the last fetch of its cause; the answer claims it before anything is fetched.
     pub fn lease(
         &self,
         now: UnixMillis,
         length: Millis,
-        cooldown: Option<Millis>,
+        cooldown: Option<(Cause, Millis)>,
         shared: &mut dyn SharedData,
     ) -> Lease {
         if shared.get(&self.lease_name).is_none() {
@@ -150,11 +178,12 @@ impl SharedKeys {
         if record.fetching_until > now && record.fetching_until <= longest {
             return Lease::Busy(record.fetching_until);
         }
-        if let Some(cooldown) = cooldown {
-            if record.refetched_at <= now && record.refetched_at.plus(cooldown) > now {
+        if let Some((cause, cooldown)) = cooldown {
+            let last = record.last(cause);
+            if *last <= now && last.plus(cooldown) > now {
                 return Lease::CoolingDown;
             }
-            record.refetched_at = now;
+            *last = now;
         }
         record.fetching_until = longest;
         if shared.set(&self.lease_name, &self.lease_text(record), Some(version)) {
@@ -164,23 +193,24 @@ impl SharedKeys {
         }
     }
 
-    /// Gives a granted lease back, the fetch being over.
-    pub fn release(&self, shared: &mut dyn SharedData) {
+    /// Gives a granted lease back, the fetch being over, and tells how fetching goes.
+    pub fn release(&self, trouble: Trouble, shared: &mut dyn SharedData) {
         if let Some((value, version)) = shared.get(&self.lease_name) {
             let record = LeaseRecord {
                 fetching_until: UnixMillis::default(),
+                trouble,
                 ..self.read_lease(&value)
             };
             shared.set(&self.lease_name, &self.lease_text(record), Some(version));
         }
     }
 
-    /// Until when another worker may be fetching.
-    pub fn busy_until(&self, shared: &mut dyn SharedData) -> UnixMillis {
-        shared
-            .get(&self.lease_name)
-            .map(|(value, _)| self.read_lease(&value).fetching_until)
-            .unwrap_or_default()
+    /// Until when another worker may be fetching, and how fetching went; `None` where nothing is
+    /// shared.
+    pub fn state(&self, shared: &mut dyn SharedData) -> Option<(UnixMillis, Trouble)> {
+        let (value, _) = shared.get(&self.lease_name)?;
+        let record = self.read_lease(&value);
+        Some((record.fetching_until, record.trouble))
     }
 
     fn own_record(&self, value: &[u8]) -> Option<serde_json::Map<String, Value>> {
@@ -194,7 +224,16 @@ impl SharedKeys {
         let time = |name| UnixMillis(record.get(name).and_then(Value::as_i64).unwrap_or(0));
         LeaseRecord {
             fetching_until: time("fetching_until"),
-            refetched_at: time("refetched_at"),
+            unknown_key_at: time("unknown_key_at"),
+            bad_signature_at: time("bad_signature_at"),
+            trouble: Trouble {
+                failures: record
+                    .get("failures")
+                    .and_then(Value::as_u64)
+                    .and_then(|failures| failures.try_into().ok())
+                    .unwrap_or(0),
+                retry_at: time("retry_at"),
+            },
         }
     }
 
@@ -202,7 +241,10 @@ impl SharedKeys {
         json!({
             "identity": self.identity,
             "fetching_until": record.fetching_until.0,
-            "refetched_at": record.refetched_at.0,
+            "unknown_key_at": record.unknown_key_at.0,
+            "bad_signature_at": record.bad_signature_at.0,
+            "failures": record.trouble.failures,
+            "retry_at": record.trouble.retry_at.0,
         })
         .to_string()
         .into_bytes()

@@ -1,0 +1,69 @@
+# `make help` lists what there is. Everything that is fetched goes to .tools/, everything that is
+# built to target/ and ./jwt_keycloak.wasm.
+PYTHON ?= python3
+CARGO = sh src/filter/build.sh cargo
+preflight = @PYTHON='$(PYTHON)' sh tests/stack/preflight.sh
+venv = .tools/venv/bin/python
+title = @printf '\n==> %s\n'
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build install tools demo test unit lint core-is-pure e2e e2e-configurations clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Cargo itself does only what is still to be done, and so does the installer.
+build: ## jwt_keycloak.wasm, the filter
+	$(preflight) cc
+	@sh src/filter/build.sh wasm
+	@wc -c < jwt_keycloak.wasm | awk '{ printf "jwt_keycloak.wasm: %.2f MB (%d bytes)\n", $$1 / 1e6, $$1 }'
+
+install: ## fetch Envoy, Keycloak and the Python packages into .tools/
+	$(preflight) python java curl $(if $(wildcard .tools/keycloak-*),,maven)
+	@$(PYTHON) -m tests.stack.install
+tools: install
+
+demo: build install ## Keycloak, Envoy and the filter on this machine: a guided tour
+	@$(venv) -m tests.demo $(DEMO_ARGS)
+
+test: lint unit core-is-pure e2e ## everything
+
+unit: ## the core's own tests: no gateway, no network
+	$(preflight) cc
+	$(title) 'unit and scenario tests'
+	@$(CARGO) test --locked -p jwt-keycloak-core -p jwt-keycloak-tests
+
+lint: ## formatting and clippy; a warning is an error
+	$(preflight) cc
+	$(title) 'lint'
+	@$(CARGO) --version
+	@if $(CARGO) clippy --version >/dev/null 2>&1 && $(CARGO) fmt --version >/dev/null 2>&1; then \
+		set -ex; \
+		$(CARGO) fmt --all --check; \
+		$(CARGO) clippy --locked --all-targets -p jwt-keycloak-core -p jwt-keycloak-tests -- -D warnings; \
+		$(CARGO) clippy --locked -p jwt_keycloak -- -D warnings; \
+	elif [ "$$CI" = true ]; then \
+		echo '!!! LINT SKIPPED: this Rust toolchain has no clippy or rustfmt !!!' >&2; \
+	else \
+		echo 'error: clippy or rustfmt is missing: rustup component add clippy rustfmt' >&2; \
+		exit 1; \
+	fi
+
+core-is-pure: ## the core must not depend on proxy-wasm
+	$(title) 'proxy-wasm is not in the dependency graph of the core'
+	@tree=$$($(CARGO) tree --locked -p jwt-keycloak-core --all-features --target all --prefix none) || exit 1; \
+	if echo "$$tree" | grep '^proxy-wasm'; then \
+		echo 'error: the core depends on proxy-wasm; only src/filter may' >&2; exit 1; \
+	fi
+
+# GATEWAY=http://… tests a gateway that runs already; then no Envoy is started here.
+e2e: $(if $(GATEWAY),,build) install ## real gateway, real Keycloak; GATEWAY=http://… for one that runs already
+	$(title) 'end-to-end tests'
+	@$(venv) -m pytest tests/e2e $(PYTEST_ARGS)
+
+e2e-configurations: install ## the filter configurations of the end-to-end table, as JSON
+	@$(venv) -m tests.e2e.configurations
+
+clean: ## remove what was built (the downloads in .tools/ stay)
+	rm -rf target jwt_keycloak.wasm

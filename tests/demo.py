@@ -1,0 +1,278 @@
+"""The filter at work, on a real Envoy with tokens of a real Keycloak: `make demo`.
+
+Every step is done as a client would do it, with curl, and says what it expects; the exit code is 0
+only if all of them got it. `--keep` leaves everything running afterwards, to be played with.
+"""
+
+import argparse
+import base64
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from .stack import ROOT, StackError, ports
+from .stack.envoy import Envoy, render
+from .stack.keycloak import Keycloak
+from .stack.upstream import Upstream
+
+COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "cyan": "36"}
+PAINT = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--keep", action="store_true", help="leave everything running at the end, until Ctrl-C")
+    arguments = parser.parse_args()
+    # However it is ended, it cleans up.
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.default_int_handler)
+    try:
+        sys.exit(run(arguments.keep))
+    except StackError as error:
+        sys.exit(f"\nerror: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; nothing is left running")
+
+
+def run(keep):
+    if not shutil.which("curl"):
+        raise StackError("curl is missing, and this demo shows what curl gets (Debian, Ubuntu: apt-get install curl)")
+    keycloak = Keycloak(
+        ports.from_env("KEYCLOAK_PORT", 8080),
+        ports.from_env("KEYCLOAK_MANAGEMENT_PORT", 9000),
+        name="demo-keycloak",
+    )
+    upstream_port = ports.from_env("UPSTREAM_PORT", 8081)
+    addresses = {
+        "listener": (ports.HOST, ports.from_env("GATEWAY_PORT", 8000)),
+        "admin": (ports.HOST, ports.from_env("ENVOY_ADMIN_PORT", 9901)),
+        "upstream": (ports.HOST, upstream_port),
+        "keycloak": keycloak.address,
+    }
+    envoy = Envoy(render(addresses=addresses), name="demo-envoy")
+
+    # What can be known to be wrong is said now, not after half a minute of waiting for Keycloak.
+    envoy.require_ready_to_start()
+    ports.require_free(upstream_port, "the upstream", "UPSTREAM_PORT")
+
+    say("Starting Keycloak, an upstream that shows what it received, and Envoy with the filter", "bold")
+    with keycloak, Upstream(upstream_port) as upstream, envoy:
+        demo = Demo(keycloak, upstream, envoy)
+        demo.play()
+        demo.close()
+        if keep:
+            say("\nEverything goes on running: Ctrl-C ends it.", "bold")
+            try:
+                while True:
+                    time.sleep(3600)
+            except KeyboardInterrupt:
+                print()
+    return 0 if not demo.faults else 1
+
+
+class Demo:
+    def __init__(self, keycloak, upstream, envoy):
+        self.keycloak = keycloak
+        self.upstream = upstream
+        self.envoy = envoy
+        self.steps = 0
+        self.calls = 0
+        self.faults = []
+
+    def play(self):
+        self.step("No token", "/orders asks for a token; /public does not, its route switches the filter off.")
+        self.call("/orders/1", None, 401, "missing_token")
+        self.call("/public/hello", None, 200)
+
+        self.step("A good token", "orders-app gets a token by its secret, with the scope that /orders asks for.")
+        good = self.client_token("orders-app", "Function1/read")
+        self.call("/orders/1", good, 200, show_headers=True)
+
+        self.step("The wrong scope", "The same client did not ask for Function1/read. Its token is good, yet not enough: 403.")
+        token = self.client_token("orders-app")
+        self.call("/orders/1", token, 403, "missing_scope")
+
+        self.step("The wrong audience", "billing-app's token has the scope, but is meant for another API: 401.")
+        token = self.client_token("billing-app", "Function1/read")
+        self.call("/orders/1", token, 401, "audience_not_allowed")
+
+        self.step("An expired token", "short-lived-app's tokens are good for two seconds.")
+        token = self.client_token("short-lived-app", "Function1/read")
+        say("  waiting until its exp has passed", "dim")
+        while time.time() <= claims(token)["exp"]:
+            time.sleep(0.1)
+        self.call("/orders/1", token, 401, "token_expired")
+
+        self.step("Roles", "/admin asks for the realm role admin, /reports for the role editor of the client orders-api.")
+        say("  The token of orders-app from step 2 has the one, not the other:")
+        self.show_claims(good, "realm_access", "resource_access")
+        self.call("/reports/2026", good, 200)
+        self.call("/admin/users", good, 403, "missing_realm_role")
+        say("  With alice it is the other way round; she logs in at the public client orders-web:")
+        alice = self.user_token("alice", "alice-password")
+        self.call("/admin/users", alice, 200)
+        self.call("/reports/2026", alice, 403, "missing_role")
+
+        self.step("Another realm", "Each realm is an issuer with keys of its own; /partner takes that one's tokens, /orders does not.")
+        partner = self.client_token("partner-app", realm="partner")
+        self.call("/partner/stock", partner, 200)
+        self.call("/orders/1", partner, 401, "issuer_not_allowed")
+
+        self.step("Key rotation", "The realm gets a new key and signs with it at once. Envoy is neither restarted nor told.")
+        say("  > POST /admin/realms/demo/components   (Keycloak's admin API)", "cyan")
+        self.keycloak.rotate_key("demo")
+        rotated = self.client_token("orders-app", "Function1/read")
+        say(f"  kid of the tokens before: {header(good)['kid']}")
+        say(f"  kid of the tokens now:    {header(rotated)['kid']}")
+        self.expect(header(rotated)["kid"] != header(good)["kid"], "the realm signs with the new key")
+        self.call("/orders/1", rotated, 200)
+        say("  The token of step 2, signed with the old key, is good until it expires:")
+        self.call("/orders/1", good, 200)
+
+        # After the rotation, for a reason: a bad signature makes the filter look for new keys, which
+        # it does once in `iss_key_grace_period` and no more often, whatever it is sent.
+        self.step("A tampered token", "Somebody writes the role admin into orders-app's token; the signature no longer fits.")
+        self.call("/admin/users", with_realm_role(rotated, "admin"), 401, "invalid_signature")
+
+    def close(self):
+        if self.faults:
+            say(f"\n{len(self.faults)} thing(s) were not as expected:", "red")
+            for fault in self.faults:
+                print(f"  - {fault}")
+            print(f"  Logs: {relative(self.envoy.log)}, {relative(self.keycloak.log)}")
+            return
+        say(f"\n{self.steps} steps, {self.calls} calls, all as expected.", "green")
+        print(
+            "\nWhere to go on:\n"
+            "  README.md                    configure your first route, every field, the limits\n"
+            "  envoy/envoy.yaml             the configuration that has just been at work, to copy\n"
+            "  envoy/docker-compose.yaml    the same with containers\n"
+            "  filter-config/               the filter's configuration by example, one task a file\n"
+            "  keycloak/demo-realm.json     the clients, scopes and roles seen above\n"
+            "  make demo KEEP=1             the same, left running for your own calls"
+        )
+
+    # What is shown
+
+    def step(self, title, text):
+        self.steps += 1
+        say(f"\n{self.steps}. {title}", "bold")
+        say(f"  {text}")
+
+    def expect(self, good, what):
+        say(f"  {'ok' if good else 'NOT AS EXPECTED'}: {what}", "green" if good else "red")
+        if not good:
+            self.faults.append(f"step {self.steps}: {what}")
+
+    def client_token(self, client_id, scope=None, realm="demo"):
+        """Client credentials: how a program without a user gets a token."""
+        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": f"{client_id}-secret"}
+        return self._token(realm, form, scope, ["iss", "aud", "scope", "exp"])
+
+    def user_token(self, username, password):
+        form = {"grant_type": "password", "client_id": "orders-web", "username": username, "password": password}
+        return self._token("demo", form, None, ["iss", "aud", "realm_access", "resource_access"])
+
+    def _token(self, realm, form, scope, shown):
+        url = f"http://localhost:{self.keycloak.port}/realms/{realm}/protocol/openid-connect/token"
+        arguments = [url]
+        for name, value in {**form, **({"scope": scope} if scope else {})}.items():
+            arguments += ["-d", f"{name}={value}"]
+        say(f"  $ curl {shlex.join(arguments)}", "cyan")
+        try:
+            token = json.loads(curl(arguments))["access_token"]
+        except (ValueError, KeyError) as error:
+            log = relative(self.keycloak.log)
+            raise StackError(f"Keycloak gave no access token to {form['client_id']} ({error!r}); its log: {log}") from None
+        self.show_claims(token, *shown)
+        return token
+
+    def show_claims(self, token, *names):
+        shown = {name: value for name, value in claims(token).items() if name in names}
+        say(f"  claims: {json.dumps(shown)}", "dim")
+
+    def call(self, path, token, status, reason=None, show_headers=False):
+        """Calls the gateway; `reason` is the one that Envoy's access log has to show for a refusal."""
+        url = f"http://localhost:{self.envoy.address[1]}{path}"
+        before = self.upstream.count()
+        say(f"  $ curl -i {url}" + (' -H "Authorization: Bearer $TOKEN"' if token else ""), "cyan")
+        answer = curl(["-i", url] + (["-H", f"Authorization: Bearer {token}"] if token else []))
+        self.calls += 1
+        head, _, body = answer.partition("\r\n\r\n")
+        lines = head.split("\r\n")
+        got = int(lines[0].split()[1])
+        reached = self.upstream.count() - before
+        say(f"    {lines[0]}")
+        if reached:
+            received = json.loads(body)
+            say(f"    the upstream received: {received['method']} {received['path']}")
+            for name, value in received["headers"] if show_headers else []:
+                if name == "authorization":
+                    value = f"{value[:20]}... ({len(value)} characters)"
+                say(f"      {name}: {value}", "dim")
+        else:
+            for line in lines:
+                if line.lower().startswith(("www-authenticate:", "retry-after:")):
+                    say(f"    {line}")
+            say(f"    {body.strip()}")
+        if status == 200:
+            self.expect(got == 200 and reached == 1, f"{path}: 200, the upstream has it")
+            return
+        logged = self._logged_reason()
+        say(f"    Envoy's access log: {logged}", "dim")
+        self.expect(
+            got == status and not reached and logged == f"jwt_keycloak{{{reason}}}",
+            f"{path}: {status}, {reason}; nothing of it reached the upstream",
+        )
+
+    def _logged_reason(self):
+        deadline = time.monotonic() + 5
+        while len(self.envoy.access_log()) < self.calls and time.monotonic() < deadline:
+            time.sleep(0.02)
+        entries = self.envoy.access_log()
+        return entries[-1]["reason"] if len(entries) == self.calls else None
+
+
+def curl(arguments):
+    done = subprocess.run(["curl", "-sS", "--max-time", "20", *arguments], capture_output=True)
+    if done.returncode != 0:
+        raise StackError(f"curl failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def header(token):
+    return json.loads(decode(token.split(".")[0]))
+
+
+def claims(token):
+    return json.loads(decode(token.split(".")[1]))
+
+
+def decode(part):
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def with_realm_role(token, role):
+    """The token with one more role in its payload and the signature it had."""
+    head, _, signature = token.split(".")
+    forged = claims(token)
+    forged["realm_access"]["roles"].append(role)
+    payload = base64.urlsafe_b64encode(json.dumps(forged).encode()).rstrip(b"=").decode()
+    return f"{head}.{payload}.{signature}"
+
+
+def say(text, colour=None):
+    print(f"\033[{COLOURS[colour]}m{text}\033[0m" if PAINT and colour else text, flush=True)
+
+
+def relative(path):
+    return path.relative_to(ROOT)
+
+
+if __name__ == "__main__":
+    main()
