@@ -132,8 +132,7 @@ impl Instance {
             .borrow()
             .values()
             .any(|(_, owner)| *owner == id.0);
-        let can_wake = self.host.get().is_some_and(|host| host.can_wake);
-        let can_come = has_call || (is_waiting && can_wake);
+        let can_come = has_call || (is_waiting && self.can_wake());
         !can_come
     }
 
@@ -189,6 +188,11 @@ impl Instance {
                 continue;
             };
             let is_other = id.0 != active;
+            // Where it cannot be reached, it would be the active request that is answered. Its own
+            // next callout finds it stranded.
+            if is_other && !self.can_wake() {
+                continue;
+            }
             if is_other && let Err(error) = abi::set_effective_context(id.0) {
                 log::error!("a waiting request cannot be reached: {error:?}");
                 continue;
@@ -216,6 +220,10 @@ impl Instance {
                 }
             }
         }
+    }
+
+    fn can_wake(&self) -> bool {
+        self.host.get().is_some_and(|host| host.can_wake)
     }
 
     fn with_gate<T>(&self, act: impl FnOnce(&mut Gate) -> T) -> Option<T> {

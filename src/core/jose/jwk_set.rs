@@ -94,6 +94,14 @@ impl JwkSet {
         self.keys.is_empty()
     }
 
+    /// Whether it names a key that `other` does not name.
+    #[must_use]
+    pub fn adds_to(&self, other: &Self) -> bool {
+        let named = |kid: &String| other.keys.iter().any(|key| key.kid.as_ref() == Some(kid));
+        let mut kids = self.keys.iter().filter_map(|key| key.kid.as_ref());
+        kids.any(|kid| !named(kid))
+    }
+
     /// Finds the keys that may have signed a token with this header (RFC 7515, 6 and D).
     ///
     /// A `kid` names the key; keys of different types may share one (RFC 7517, 4.5). Without a
@@ -226,6 +234,13 @@ mod tests {
             select(&two, None, Algorithm::Es256),
             Err(Reason::AmbiguousKey)
         );
+    }
+
+    #[test]
+    fn a_set_adds_what_it_names_anew() {
+        let set = |keys: &[&str]| parse(&keys.iter().map(|kid| ec(kid)).collect()).unwrap().0;
+        assert!(set(&["a", "b"]).adds_to(&set(&["a"])));
+        assert!(!set(&["b"]).adds_to(&set(&["a", "b"])));
     }
 
     #[test]

@@ -329,10 +329,11 @@ impl KeyCache {
             return Next::Over;
         };
         let flight = self.flights.swap_remove(index);
+        let mut brings_new_key = false;
         let outcome = body(answer, flight.fetches).and_then(|body| match flight.fetches {
             Document::Discovery => discovery::jwks_uri(body, &self.iss, &self.source).map(Some),
             Document::JwkSet => {
-                self.load(body, now, log)?;
+                brings_new_key = self.load(body, now, log)?;
                 let fetched = Fetched {
                     jwks: body.to_vec(),
                     jwks_uri: self.jwks_uri.clone(),
@@ -352,7 +353,7 @@ impl KeyCache {
             }
             Err(why) => self.failed(&why, now, log),
         }
-        self.flight_ended(shared);
+        self.flight_ended(brings_new_key, shared);
         Next::Over
     }
 
@@ -387,12 +388,18 @@ impl KeyCache {
         });
         if self.flights.len() < before {
             self.back_off(now);
-            self.flight_ended(shared);
+            self.flight_ended(false, shared);
         }
     }
 
-    /// Replaces the keys; those of before stay when the new ones cannot be read.
-    fn load(&mut self, jwks: &[u8], at: UnixMillis, log: &mut Vec<LogLine>) -> Result<(), String> {
+    /// Replaces the keys; those of before stay when the new ones cannot be read. True if there is
+    /// one that was not there.
+    fn load(
+        &mut self,
+        jwks: &[u8],
+        at: UnixMillis,
+        log: &mut Vec<LogLine>,
+    ) -> Result<bool, String> {
         let (set, skipped) = JwkSet::parse(jwks).map_err(|error| error.to_string())?;
         for key in skipped {
             let text = format!("{}: key {} is left out: {}", self.iss, key.index, key.why);
@@ -406,11 +413,17 @@ impl KeyCache {
             level: Level::Info,
             text,
         });
+        // A fetch that found a new key was worth it; the next one need not wait. Who makes kids up
+        // finds none.
+        let brings_new_key = self.keys.as_ref().is_none_or(|keys| set.adds_to(&keys.set));
+        if brings_new_key {
+            self.refetched.clear();
+        }
         self.keys = Some(Keys {
             set,
             fetched_at: at,
         });
-        Ok(())
+        Ok(brings_new_key)
     }
 
     fn failed(&mut self, why: &str, now: UnixMillis, log: &mut Vec<LogLine>) {
@@ -441,8 +454,8 @@ impl KeyCache {
         };
     }
 
-    fn flight_ended(&mut self, shared: &mut dyn SharedData) {
-        self.shared.release(self.trouble, shared);
+    fn flight_ended(&mut self, lifts_cooldowns: bool, shared: &mut dyn SharedData) {
+        self.shared.release(self.trouble, lifts_cooldowns, shared);
         self.others_fetch_until = UnixMillis::default();
     }
 

@@ -163,7 +163,9 @@ impl SharedKeys {
         shared: &mut dyn SharedData,
     ) -> Lease {
         if shared.get(&self.lease_name).is_none() {
-            // So that there is a version to compare with; a loser of the race below sees it.
+            // So that there is a version to compare with. Workers that start at one moment may
+            // overwrite each other here (Envoy writes unconditionally without a version), and then
+            // more than one fetches, once.
             shared.set(
                 &self.lease_name,
                 &self.lease_text(LeaseRecord::default()),
@@ -193,13 +195,19 @@ impl SharedKeys {
         }
     }
 
-    /// Gives a granted lease back, the fetch being over, and tells how fetching goes.
-    pub fn release(&self, trouble: Trouble, shared: &mut dyn SharedData) {
+    /// Gives a granted lease back, the fetch being over, and tells how fetching goes and whether
+    /// the next one may be made at once.
+    pub fn release(&self, trouble: Trouble, lifts_cooldowns: bool, shared: &mut dyn SharedData) {
         if let Some((value, version)) = shared.get(&self.lease_name) {
+            let before = self.read_lease(&value);
             let record = LeaseRecord {
                 fetching_until: UnixMillis::default(),
                 trouble,
-                ..self.read_lease(&value)
+                ..if lifts_cooldowns {
+                    LeaseRecord::default()
+                } else {
+                    before
+                }
             };
             shared.set(&self.lease_name, &self.lease_text(record), Some(version));
         }

@@ -2,7 +2,7 @@
 
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::time::Millis;
-use jwt_keycloak_tests::keys::{P256_A, P256_B};
+use jwt_keycloak_tests::keys::{ED25519_A, P256_A, P256_B};
 use jwt_keycloak_tests::random::Random;
 use jwt_keycloak_tests::simulator::{Behaviour, Host, Simulation, TICK};
 use jwt_keycloak_tests::tokens::{self, ISSUER, Token};
@@ -28,6 +28,30 @@ fn a_new_kid_after_rotation_costs_one_fetch_and_passes() {
         );
         assert!(sim.was_forwarded(old) && sim.was_forwarded(new));
         assert_eq!(sim.provider().asked.len(), before + 1);
+    }
+}
+
+/// Keycloak makes a key the moment the first token of an algorithm is asked for.
+#[test]
+fn two_new_keys_within_a_grace_period_are_both_found() {
+    for host in HOSTS {
+        for workers in [1, 3] {
+            let mut sim = warm(host, workers);
+            for (worker, key) in [(0, &P256_B), (workers - 1, &ED25519_A)] {
+                sim.provider().keys.push(key.jwk());
+                let id = sim.request(worker, &good(key));
+                sim.run_for(SECOND);
+                assert!(sim.was_forwarded(id), "{host:?}, {workers}: {}", key.kid);
+            }
+            // But one that finds nothing new is followed by none.
+            let before = sim.provider().asked.len();
+            for kid in ["made up", "another"] {
+                let id = sim.request(0, &forged(kid));
+                sim.run_for(SECOND);
+                assert_eq!(sim.reason(id), Some(Reason::UnknownKey));
+            }
+            assert_eq!(sim.provider().asked.len(), before + 1);
+        }
     }
 }
 
