@@ -13,8 +13,8 @@ use crate::config::Settings;
 use crate::config::policy::Policy;
 pub use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use crate::judge::{Judgement, judge};
-use crate::keys::cache::{KeyCache, Next, Wish};
-use crate::keys::shared::SharedData;
+use crate::keys::cache::{KeyCache, Need, Next, Wish};
+use crate::keys::shared::{Cause, SharedData};
 use crate::keys::source::HttpUrl;
 use crate::refusal::{Reason, Refusal};
 use crate::time::UnixMillis;
@@ -75,6 +75,8 @@ struct Waiting {
     request: Request,
     issuer: usize,
     until: UnixMillis,
+    /// It joined a fetch that began before it came, and may have a key that is newer.
+    joined: bool,
 }
 
 impl Gate {
@@ -149,8 +151,11 @@ impl Gate {
                 return Step::Decided(self.give_up(issuer, reason, policy, now));
             }
             Wish::Join => {}
-            Wish::Fetch(url) => self.send(issuer, Owner::Request(id), url, now, effects),
+            Wish::Fetch(ref url) => {
+                self.send(issuer, Owner::Request(id), url.clone(), now, effects);
+            }
         }
+        let joined = wish == Wish::Join;
         let until = now.plus(self.settings.timing.key_wait_timeout);
         self.waiting.insert(
             id,
@@ -158,6 +163,7 @@ impl Gate {
                 request,
                 issuer,
                 until,
+                joined,
             },
         );
         Step::Await
@@ -178,12 +184,17 @@ impl Gate {
             }
         }
         // Only what can have changed is judged again: a signature check is not free.
-        self.settle(now, effects, |gate, id, waiting| {
+        let concerns = |gate: &Self, id: RequestId, waiting: &Waiting| {
             gate.can_wake
                 && (news.contains(&waiting.issuer)
                     || !gate.has_time(waiting, now)
                     || !gate.is_expected(waiting.issuer, id, now))
-        });
+        };
+        self.settle(now, effects, concerns);
+        for issuer in 0..self.caches.len() {
+            self.fetch_for_joined(issuer, now, shared, effects);
+        }
+        self.settle(now, effects, concerns);
     }
 
     /// A callout was answered, failed, or could not be sent.
@@ -227,6 +238,38 @@ impl Gate {
             .into_keys()
             .map(|id| (id, Decision::Reply(Refusal::new(reason, realm))))
             .collect()
+    }
+
+    /// Requests that joined a fetch which did not bring their key get one that begins after they
+    /// came, if the cooldown allows it.
+    fn fetch_for_joined(
+        &mut self,
+        issuer: usize,
+        now: UnixMillis,
+        shared: &mut dyn SharedData,
+        effects: &mut Effects,
+    ) {
+        let Some(cache) = self.caches.get_mut(issuer) else {
+            return;
+        };
+        let mut joined = self
+            .waiting
+            .values_mut()
+            .filter(|waiting| waiting.issuer == issuer && waiting.joined)
+            .peekable();
+        if joined.peek().is_none() || cache.is_expected(now) {
+            return;
+        }
+        let wish = cache.wish(Need::NewerKeys(Cause::UnknownKey), true, now, shared);
+        if wish == Wish::Join {
+            return;
+        }
+        for waiting in joined {
+            waiting.joined = false;
+        }
+        if let Wish::Fetch(url) = wish {
+            self.send(issuer, Owner::Background, url, now, effects);
+        }
     }
 
     fn judge(&self, request: &Request, policy: &Policy, now: UnixMillis) -> Judgement {
@@ -294,7 +337,9 @@ impl Gate {
                 issuer, otherwise, ..
             } => {
                 let in_time = self.has_time(waiting, now);
-                if in_time && self.is_expected(issuer, id, now) {
+                // The tick sees to those that joined a fetch.
+                let may_be_newer = waiting.joined && otherwise == Reason::UnknownKey;
+                if in_time && (may_be_newer || self.is_expected(issuer, id, now)) {
                     return None;
                 }
                 // Time ran out before the keys came: that is not the token's fault.

@@ -91,7 +91,8 @@ pub fn signers() -> [(&'static str, &'static TestKey); 10] {
 }
 
 impl TestKey {
-    /// Signs as JOSE does; only RSA keys have a choice of `alg`. The same message gives the same signature, PSS's salt included.
+    /// Signs as JOSE does; only RSA keys have a choice of `alg`. The same message gives the same
+    /// signature, PSS's salt included.
     #[must_use]
     pub fn sign(&self, alg: &str, message: &[u8]) -> Vec<u8> {
         match &self.secret {

@@ -1,6 +1,7 @@
 """Ports: chosen by environment variable, checked before something is started on them."""
 
 import os
+import random
 import socket
 
 from . import StackError
@@ -17,10 +18,21 @@ def from_env(variable, default):
 
 
 def free():
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on.
+
+    Not one of those that the system hands out to outgoing connections (from 32768 on in Linux):
+    until it is listened on, any of these could take it.
+    """
+    candidates = list(range(20000, 32000))
+    random.shuffle(candidates)
+    for port in candidates:
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+                return port
+            except OSError:
+                continue
+    raise StackError("no port between 20000 and 32000 is free")
 
 
 def require_free(port, what, variable=None):

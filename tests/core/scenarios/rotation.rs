@@ -55,6 +55,27 @@ fn two_new_keys_within_a_grace_period_are_both_found() {
     }
 }
 
+/// What is on its way was asked for before the key was made.
+#[test]
+fn a_token_newer_than_the_fetch_under_way_gets_a_fetch_of_its_own() {
+    for workers in [1, 2] {
+        let mut sim = warm(Host::Wakes, workers);
+        sim.provider().delay = Millis(300);
+        let before = sim.provider().key_fetches();
+        while sim.provider().key_fetches() == before {
+            sim.run_for(Millis(50));
+        }
+        sim.provider().keys.push(P256_B.jwk());
+        let id = sim.request(workers - 1, &good(&P256_B));
+        sim.run_for(seconds(2));
+        assert!(sim.was_forwarded(id), "{:?}", sim.reason(id));
+        // Nor does an unknown one wait for ever.
+        let id = sim.request(workers - 1, &forged("made up"));
+        sim.run_for(seconds(2));
+        assert_eq!(sim.reason(id), Some(Reason::UnknownKey));
+    }
+}
+
 #[test]
 fn a_key_replaced_under_its_old_name_is_found() {
     for host in HOSTS {
