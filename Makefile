@@ -24,8 +24,8 @@ install: ## fetch Envoy, Keycloak and the Python packages into .tools/
 	@$(PYTHON) -m tests.stack.install
 tools: install
 
-demo: build install ## Keycloak, Envoy and the filter on this machine: a guided tour
-	@$(venv) -m tests.demo $(DEMO_ARGS)
+demo: build install ## Keycloak, Envoy and the filter on this machine: a guided tour; KEEP=1 leaves them running
+	@$(venv) -m tests.demo $(if $(KEEP),--keep) $(DEMO_ARGS)
 
 test: lint unit core-is-pure e2e ## everything
 
