@@ -11,7 +11,7 @@ use log::Level;
 use crate::authorization::Permit;
 use crate::config::Settings;
 use crate::config::policy::Policy;
-pub use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
+use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use crate::judge::{Judgement, judge};
 use crate::keys::cache::{KeyCache, Need, Next, Wish};
 use crate::keys::shared::{Cause, SharedData};
@@ -142,6 +142,7 @@ impl Gate {
             Some(cache) => cache.wish(need, self.can_wake, now, shared),
             None => Wish::Denied,
         };
+        let joined = wish == Wish::Join;
         match wish {
             Wish::Denied => {
                 return Step::Decided(self.give_up(issuer, otherwise, policy, now));
@@ -151,11 +152,8 @@ impl Gate {
                 return Step::Decided(self.give_up(issuer, reason, policy, now));
             }
             Wish::Join => {}
-            Wish::Fetch(ref url) => {
-                self.send(issuer, Owner::Request(id), url.clone(), now, effects);
-            }
+            Wish::Fetch(url) => self.send(issuer, Owner::Request(id), url, now, effects),
         }
-        let joined = wish == Wish::Join;
         let until = now.plus(self.settings.timing.key_wait_timeout);
         self.waiting.insert(
             id,

@@ -5,7 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use jwt_keycloak_core::gate::{Answer, CallId, Effects, Gate, Request as Facts, RequestId, Step};
+use jwt_keycloak_core::event::{Answer, CallId, RequestId};
+use jwt_keycloak_core::gate::{Effects, Gate, Request as Facts, Step};
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::time::UnixMillis;
@@ -19,7 +20,7 @@ use crate::shared_data::HostSharedData;
 pub struct Instance {
     /// The root's context.
     id: u32,
-    /// Known from a good configuration on.
+    /// Known from the first configuration on, good or bad.
     host: Cell<Option<Host>>,
     /// None while there is no usable configuration: then nothing passes.
     gate: RefCell<Option<Gate>>,

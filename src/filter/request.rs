@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use jwt_keycloak_core::gate::{Request as Facts, RequestId};
+use jwt_keycloak_core::event::RequestId;
+use jwt_keycloak_core::gate::Request as Facts;
 use jwt_keycloak_core::refusal::Reason;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};

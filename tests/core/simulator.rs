@@ -15,9 +15,8 @@
 use std::collections::BTreeMap;
 
 use jwt_keycloak_core::config;
-use jwt_keycloak_core::gate::{
-    Answer, Call, CallId, Decision, Effects, Gate, LogLine, Owner, Request, RequestId, Step,
-};
+use jwt_keycloak_core::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
+use jwt_keycloak_core::gate::{Decision, Effects, Gate, Request, Step};
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
 use jwt_keycloak_core::refusal::{Reason, Response};
 use jwt_keycloak_core::time::{Millis, UnixMillis};

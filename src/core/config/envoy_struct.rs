@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn decodes_every_kind_of_value() {
-        // {"a": null, "b": true, "n": 1.5, "l": ["s", {}]}, encoded by hand.
+        // {"a": null, "b": true, "n": 1.5, "l": ["s", {"": null}]}, a member a line.
         let bytes = [
             &b"\x0a\x07\x0a\x01a\x12\x02\x08\x00"[..],
             b"\x0a\x07\x0a\x01b\x12\x02\x20\x01",
@@ -47,7 +47,7 @@ mod tests {
         ];
         let expected = json!({"a": null, "b": true, "n": 1.5});
         assert_eq!(decode(&bytes[..3].concat()).unwrap(), expected);
-        // The inner object has a member without a name and a value: null.
+        // The inner object's member has neither name nor value: both are then the default.
         assert_eq!(decode(bytes[3]).unwrap(), json!({"l": ["s", {"": null}]}));
     }
 

@@ -96,8 +96,8 @@ pub struct KeyCache {
     flights: Vec<Flight>,
     /// A flight was lost with its request; the lease is still out.
     orphaned: bool,
-    /// While a lease is out, this worker's own included.
-    others_fetch_until: UnixMillis,
+    /// Until when a worker may be fetching, this one or another.
+    lease_until: UnixMillis,
     trouble: Trouble,
     /// When this worker last fetched for each cause.
     refetched: Vec<(Cause, UnixMillis)>,
@@ -137,7 +137,7 @@ impl KeyCache {
             jwks_uri: None,
             flights: Vec::new(),
             orphaned: false,
-            others_fetch_until: UnixMillis::default(),
+            lease_until: UnixMillis::default(),
             trouble: Trouble::default(),
             refetched: Vec::new(),
         }
@@ -172,8 +172,8 @@ impl KeyCache {
     /// Whether something is on its way for those who wait.
     #[must_use]
     pub fn is_expected(&self, now: UnixMillis) -> bool {
-        let others_fetch = self.others_fetch_until.is_ahead(now, self.flight_length());
-        !self.flights.is_empty() || self.orphaned || others_fetch
+        let is_leased = self.lease_until.is_ahead(now, self.flight_length());
+        !self.flights.is_empty() || self.orphaned || is_leased
     }
 
     /// Whether `owner` has a flight of its own.
@@ -193,8 +193,8 @@ impl KeyCache {
             return false;
         };
         let at = fetched.at.min(now);
-        let is_newer = |keys: &Keys| keys.fetched_at >= at && keys.fetched_at <= now;
-        if self.keys.as_ref().is_some_and(is_newer) {
+        let is_as_new = |keys: &Keys| keys.fetched_at >= at && keys.fetched_at <= now;
+        if self.keys.as_ref().is_some_and(is_as_new) {
             return false;
         }
         self.jwks_uri = fetched.jwks_uri.or_else(|| self.jwks_uri.take());
@@ -248,7 +248,7 @@ impl KeyCache {
         {
             Lease::Granted => {}
             Lease::Busy(until) if can_join => {
-                self.others_fetch_until = until;
+                self.lease_until = until;
                 return Wish::Join;
             }
             Lease::Busy(_) if need == Need::Keys => {}
@@ -282,7 +282,7 @@ impl KeyCache {
         match self.shared.lease(now, self.flight_length(), None, shared) {
             Lease::Granted => {}
             Lease::Busy(until) => {
-                self.others_fetch_until = until;
+                self.lease_until = until;
                 return None;
             }
             Lease::CoolingDown => return None,
@@ -456,7 +456,7 @@ impl KeyCache {
 
     fn flight_ended(&mut self, lifts_cooldowns: bool, shared: &mut dyn SharedData) {
         self.shared.release(self.trouble, lifts_cooldowns, shared);
-        self.others_fetch_until = UnixMillis::default();
+        self.lease_until = UnixMillis::default();
     }
 
     /// Another worker's flight is as good as one's own, and its failure counts here, too.
@@ -464,7 +464,7 @@ impl KeyCache {
         let Some((busy_until, trouble)) = self.shared.state(shared) else {
             return;
         };
-        self.others_fetch_until = busy_until;
+        self.lease_until = busy_until;
         self.trouble = trouble;
     }
 }
