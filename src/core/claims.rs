@@ -20,7 +20,7 @@ use crate::time::{Millis, UnixMillis};
 const IAT_TOLERANCE: Millis = Millis::from_secs(60);
 
 /// What the claims of an access token must be.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ClaimRules {
     /// Allowed on either side of `exp`, `nbf` and `iat`.
     pub clock_skew: Millis,
@@ -142,12 +142,6 @@ impl AccessToken {
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         &self.0
-    }
-
-    /// The client that the token was issued to: Keycloak's `azp`.
-    #[must_use]
-    pub fn authorized_party(&self) -> Option<&str> {
-        self.0.get("azp").and_then(Value::as_str)
     }
 
     /// A token for tests of what comes after.

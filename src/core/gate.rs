@@ -8,32 +8,38 @@ use std::collections::BTreeMap;
 
 use log::Level;
 
-use crate::authorization::Permit;
+use crate::admission::{Admission, Grounds, Waiver};
+use crate::authorization::requirement::Requirement;
+use crate::caller::Told;
 use crate::config::Settings;
 use crate::config::policy::Policy;
 use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
-use crate::judge::{Judgement, judge};
+use crate::explain;
+use crate::intake::{Intake, Question};
+use crate::judge::{Judgement, Verdict, judge};
 use crate::keys::cache::{KeyCache, Need, Next, Wish};
 use crate::keys::shared::{Cause, SharedData};
 use crate::keys::source::HttpUrl;
+use crate::metrics::{Measure, NONE, Outcome};
 use crate::refusal::{Reason, Refusal};
-use crate::time::UnixMillis;
-
-/// What the gate has to know about a request.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The policy that the route names.
-    pub policy: Option<String>,
-    /// The values of the policy's credential headers, one a field.
-    pub credentials: Vec<Vec<u8>>,
-}
+use crate::request::{HeaderEdit, Request};
+use crate::time::{Millis, UnixMillis};
 
 /// What became of a request.
 #[must_use]
 #[derive(Debug)]
 pub enum Decision {
-    Forward(Permit),
+    Forward(Forward),
     Reply(Refusal),
+}
+
+/// A request that goes up, and what is done to it first.
+#[derive(Debug)]
+pub struct Forward {
+    pub admission: Admission,
+    pub headers: Vec<HeaderEdit>,
+    /// What the gateway's other parts are told: names and values.
+    pub properties: Vec<(String, Vec<u8>)>,
 }
 
 /// What becomes of a request that just arrived.
@@ -52,6 +58,7 @@ pub struct Effects {
     pub decisions: Vec<(RequestId, Decision)>,
     pub calls: Vec<Call>,
     pub log: Vec<LogLine>,
+    pub measures: Vec<Measure>,
 }
 
 /// So many requests may wait in one worker. Each keeps its credentials, and all may be judged by
@@ -72,7 +79,8 @@ pub struct Gate {
 /// A request that waits for keys.
 #[derive(Debug)]
 struct Waiting {
-    request: Request,
+    policy: Option<String>,
+    intake: Intake,
     issuer: usize,
     until: UnixMillis,
     /// It joined a fetch that began before it came, and may have a key that is newer.
@@ -104,7 +112,7 @@ impl Gate {
     pub fn request(
         &mut self,
         id: RequestId,
-        request: Request,
+        request: &Request,
         now: UnixMillis,
         shared: &mut dyn SharedData,
         effects: &mut Effects,
@@ -115,28 +123,31 @@ impl Gate {
                 level: Level::Error,
                 text: text.to_owned(),
             });
-            let realm = &self.settings.base.realm;
-            return Step::Decided(Decision::Reply(Refusal::new(Reason::Misconfigured, realm)));
+            return Step::Decided(self.misconfigured(request.is_grpc(), effects));
         };
-        let mut judgement = self.judge(&request, policy, now);
+        let intake = Intake::of(request, policy);
+        let mut judgement = self.judge(&intake, policy, now);
         // Another worker may know more already.
-        if let Judgement::NeedsKeys { issuer, .. } = judgement
+        if let Verdict::NeedsKeys { issuer, .. } = judgement.verdict
             && let Some(cache) = self.caches.get_mut(issuer)
             && cache.take_news(now, shared, &mut effects.log)
         {
-            judgement = self.judge(&request, policy, now);
+            judgement = self.judge(&intake, policy, now);
         }
-        let (issuer, need, otherwise) = match judgement {
-            Judgement::Permit(permit) => return Step::Decided(Decision::Forward(permit)),
-            Judgement::Refuse(reason) => {
-                return Step::Decided(Decision::Reply(refusal(reason, policy)));
-            }
-            Judgement::NeedsKeys {
+        let (issuer, need, otherwise) = match judgement.verdict {
+            Verdict::NeedsKeys {
                 issuer,
                 need,
                 otherwise,
             } => (issuer, need, otherwise),
+            _ => {
+                if let Some(issuer) = judgement.issuer {
+                    effects.measures.push(Measure::Keys { issuer, hit: true });
+                }
+                return Step::Decided(self.conclude(policy, intake, judgement, now, effects));
+            }
         };
+        effects.measures.push(Measure::Keys { issuer, hit: false });
         let wish = match self.caches.get_mut(issuer) {
             Some(_) if self.waiting.len() >= MAX_WAITING => Wish::TryLater,
             Some(cache) => cache.wish(need, self.can_wake, now, shared),
@@ -144,12 +155,13 @@ impl Gate {
         };
         let joined = wish == Wish::Join;
         match wish {
-            Wish::Denied => {
-                return Step::Decided(self.give_up(issuer, otherwise, policy, now));
-            }
-            Wish::TryLater => {
-                let reason = Reason::KeysUnavailable;
-                return Step::Decided(self.give_up(issuer, reason, policy, now));
+            Wish::Denied | Wish::TryLater => {
+                let reason = match wish {
+                    Wish::TryLater => Reason::KeysUnavailable,
+                    _ => otherwise,
+                };
+                judgement.verdict = Verdict::from(reason);
+                return Step::Decided(self.conclude(policy, intake, judgement, now, effects));
             }
             Wish::Join => {}
             Wish::Fetch(url) => self.send(issuer, Owner::Request(id), url, now, effects),
@@ -158,7 +170,8 @@ impl Gate {
         self.waiting.insert(
             id,
             Waiting {
-                request,
+                policy: request.policy.clone(),
+                intake,
                 issuer,
                 until,
                 joined,
@@ -177,7 +190,12 @@ impl Gate {
             if cache.take_news(now, shared, &mut effects.log) {
                 news.push(issuer);
             }
-            if let Some(url) = cache.due(now, shared) {
+            let url = cache.due(now, shared);
+            if cache.take_overdue() {
+                let success = false;
+                effects.measures.push(Measure::KeyFetch { issuer, success });
+            }
+            if let Some(url) = url {
                 self.send(issuer, Owner::Background, url, now, effects);
             }
         }
@@ -213,11 +231,18 @@ impl Gate {
         let Some((issuer, owner, cache)) = found else {
             return;
         };
+        let took = cache.sent_at(call).map(|at| now.since(at));
+        effects
+            .measures
+            .extend(took.map(|took| Measure::Callout { issuer, took }));
         match cache.answered(call, answer, now, shared, &mut effects.log) {
             Next::Fetch(url) => self.send(issuer, owner, url, now, effects),
-            Next::Over => self.settle(now, effects, |gate, id, waiting| {
-                waiting.issuer == issuer && (gate.can_wake || owner == Owner::Request(id))
-            }),
+            Next::Over { success } => {
+                effects.measures.push(Measure::KeyFetch { issuer, success });
+                self.settle(now, effects, |gate, id, waiting| {
+                    waiting.issuer == issuer && (gate.can_wake || owner == Owner::Request(id))
+                });
+            }
         }
     }
 
@@ -231,10 +256,14 @@ impl Gate {
 
     /// The host cannot go on: whoever waits is refused.
     pub fn refuse_all(&mut self, reason: Reason) -> Vec<(RequestId, Decision)> {
-        let realm = &self.settings.base.realm;
+        let refuse = |waiting: &Waiting| {
+            let mut refusal = Refusal::new(reason, self.settings.base.answers.clone());
+            refusal.is_grpc = waiting.intake.is_grpc;
+            Decision::Reply(refusal)
+        };
         std::mem::take(&mut self.waiting)
-            .into_keys()
-            .map(|id| (id, Decision::Reply(Refusal::new(reason, realm))))
+            .into_iter()
+            .map(|(id, waiting)| (id, refuse(&waiting)))
             .collect()
     }
 
@@ -270,12 +299,18 @@ impl Gate {
         }
     }
 
-    fn judge(&self, request: &Request, policy: &Policy, now: UnixMillis) -> Judgement {
+    fn judge(&self, intake: &Intake, policy: &Policy, now: UnixMillis) -> Judgement {
+        let token = match &intake.question {
+            Question::Token(token) => token,
+            Question::Refuse(reason) => return Judgement::without_token(*reason),
+            Question::Pass(waiver) => return Judgement::waived(*waiver),
+        };
         let keys = |issuer: usize| self.caches.get(issuer).and_then(|cache| cache.usable(now));
         judge(
-            &request.credentials,
+            token,
+            &self.settings,
             policy,
-            &self.settings.issuers,
+            rule(intake, policy),
             keys,
             now,
         )
@@ -311,43 +346,47 @@ impl Gate {
         effects: &mut Effects,
         concerns: impl Fn(&Self, RequestId, &Waiting) -> bool,
     ) {
-        let decided: Vec<_> = self
+        let judged: Vec<_> = self
             .waiting
             .iter()
             .filter(|(id, waiting)| concerns(self, **id, waiting))
             .filter_map(|(id, waiting)| Some((*id, self.settle_one(*id, waiting, now)?)))
             .collect();
-        for (id, _) in &decided {
-            self.waiting.remove(id);
+        for (id, judgement) in judged {
+            let Some(waiting) = self.waiting.remove(&id) else {
+                continue;
+            };
+            let decision = match self.settings.policy(waiting.policy.as_deref()) {
+                Some(policy) => self.conclude(policy, waiting.intake, judgement, now, effects),
+                None => self.misconfigured(waiting.intake.is_grpc, effects),
+            };
+            effects.decisions.push((id, decision));
         }
-        effects.decisions.extend(decided);
     }
 
-    fn settle_one(&self, id: RequestId, waiting: &Waiting, now: UnixMillis) -> Option<Decision> {
-        let Some(policy) = self.settings.policy(waiting.request.policy.as_deref()) else {
-            let realm = &self.settings.base.realm;
-            return Some(Decision::Reply(Refusal::new(Reason::Misconfigured, realm)));
+    /// Whether a request goes on waiting; if not, what was found about it.
+    fn settle_one(&self, id: RequestId, waiting: &Waiting, now: UnixMillis) -> Option<Judgement> {
+        let Some(policy) = self.settings.policy(waiting.policy.as_deref()) else {
+            return Some(Judgement::without_token(Reason::Misconfigured));
         };
-        match self.judge(&waiting.request, policy, now) {
-            Judgement::Permit(permit) => Some(Decision::Forward(permit)),
-            Judgement::Refuse(reason) => Some(Decision::Reply(refusal(reason, policy))),
-            Judgement::NeedsKeys {
-                issuer, otherwise, ..
-            } => {
-                let in_time = self.has_time(waiting, now);
-                // The tick sees to those that joined a fetch.
-                let may_be_newer = waiting.joined && otherwise == Reason::UnknownKey;
-                if in_time && (may_be_newer || self.is_expected(issuer, id, now)) {
-                    return None;
-                }
-                // Time ran out before the keys came: that is not the token's fault.
-                let otherwise = match otherwise {
-                    Reason::UnknownKey if !in_time => Reason::KeysUnavailable,
-                    reason => reason,
-                };
-                Some(self.give_up(issuer, otherwise, policy, now))
+        let mut judgement = self.judge(&waiting.intake, policy, now);
+        if let Verdict::NeedsKeys {
+            issuer, otherwise, ..
+        } = judgement.verdict
+        {
+            let in_time = self.has_time(waiting, now);
+            // The tick sees to those that joined a fetch.
+            let may_be_newer = waiting.joined && otherwise == Reason::UnknownKey;
+            if in_time && (may_be_newer || self.is_expected(issuer, id, now)) {
+                return None;
             }
+            // Time ran out before the keys came: that is not the token's fault.
+            judgement.verdict = Verdict::from(match otherwise {
+                Reason::UnknownKey if !in_time => Reason::KeysUnavailable,
+                reason => reason,
+            });
         }
+        Some(judgement)
     }
 
     fn has_time(&self, waiting: &Waiting, now: UnixMillis) -> bool {
@@ -365,33 +404,134 @@ impl Gate {
         })
     }
 
-    /// The answer when keys are missing and none will come. While the issuer cannot be reached, a
-    /// key that is unknown may well be new: a 503, which is worth a retry, and not a 401.
-    fn give_up(
+    /// Decides what was judged: forward or refuse, with all that goes along.
+    fn conclude(
         &self,
-        issuer: usize,
-        otherwise: Reason,
         policy: &Policy,
+        intake: Intake,
+        judgement: Judgement,
         now: UnixMillis,
+        effects: &mut Effects,
     ) -> Decision {
-        let cache = self.caches.get(issuer);
-        let is_failing = cache.is_some_and(KeyCache::is_failing);
-        let reason = match otherwise {
-            Reason::UnknownKey if is_failing => Reason::KeysUnavailable,
+        let rule = rule(&intake, policy);
+        effects.log.push(LogLine {
+            level: Level::Debug,
+            text: explain::decision(&judgement, &self.settings, policy, rule),
+        });
+        let issuer = judgement.issuer;
+        let reason = match judgement.verdict {
+            Verdict::Permit(permit, consumer) => {
+                effects.measures.push(Measure::Request {
+                    issuer,
+                    outcome: Outcome::Allowed,
+                    reason: NONE,
+                });
+                let client_id = issuer
+                    .and_then(|issuer| policy.issuers.get(issuer)?.as_ref())
+                    .and_then(|rules| rules.shape.client_id.text(permit.token().claims()));
+                let claims = permit.token().claims();
+                let told = policy
+                    .caller
+                    .of_token(claims, client_id, consumer.as_deref());
+                return forward(Admission::Token(permit), intake, told);
+            }
+            Verdict::Waived(waiver) => {
+                return self.waive(waiver, policy, intake, issuer, effects);
+            }
+            Verdict::Refuse(reason, _) => reason,
+            Verdict::NeedsKeys { otherwise, .. } => otherwise,
+        };
+        let cache = issuer.and_then(|issuer| self.caches.get(issuer));
+        // While the issuer cannot be reached, a key that is unknown may well be new: a 503, which
+        // is worth a retry, and not a 401.
+        let reason = match reason {
+            Reason::UnknownKey if cache.is_some_and(KeyCache::is_failing) => {
+                Reason::KeysUnavailable
+            }
             reason => reason,
         };
-        let mut refusal = refusal(reason, policy);
-        if reason == Reason::KeysUnavailable {
-            refusal.retry_after = cache.map(|cache| cache.retry_after(now));
+        let has_anonymous = policy.caller.anonymous.is_some();
+        let waiver =
+            Waiver::instead_of_refusal(reason, intake.access, has_anonymous, policy.reports_only);
+        if let Some(waiver) = waiver {
+            return self.waive(waiver, policy, intake, issuer, effects);
         }
+        effects.measures.push(Measure::Request {
+            issuer,
+            outcome: Outcome::Refused,
+            reason: reason.row().label,
+        });
+        let mut refusal = Refusal::new(reason, policy.answers.clone());
+        refusal.is_grpc = intake.is_grpc;
+        if reason == Reason::KeysUnavailable {
+            refusal.retry_after = Some(cache.map_or(Millis(0), |cache| cache.retry_after(now)));
+        }
+        if reason.row().status == 403 {
+            let own = issuer.and_then(|issuer| self.settings.issuers.get(issuer));
+            let own = own.map(|issuer| &issuer.requirement);
+            for requirement in [&policy.requirement, rule].into_iter().chain(own) {
+                requirement.scopes(&mut refusal.scopes);
+            }
+        }
+        Decision::Reply(refusal)
+    }
+
+    fn waive(
+        &self,
+        waiver: Waiver,
+        policy: &Policy,
+        intake: Intake,
+        issuer: Option<usize>,
+        effects: &mut Effects,
+    ) -> Decision {
+        let (outcome, reason) = waiver.grounds().counted();
+        effects.measures.push(Measure::Request {
+            issuer,
+            outcome,
+            reason,
+        });
+        let told = match waiver.grounds() {
+            Grounds::Reported(reason) => {
+                effects.log.push(LogLine {
+                    level: Level::Warn,
+                    text: format!("report only: {} would be refused", reason.row().label),
+                });
+                policy.caller.of_reported(reason)
+            }
+            _ if waiver.is_anonymous() => policy.caller.of_anonymous(),
+            _ => Told::default(),
+        };
+        forward(Admission::Waiver(waiver), intake, told)
+    }
+
+    fn misconfigured(&self, is_grpc: bool, effects: &mut Effects) -> Decision {
+        let reason = Reason::Misconfigured;
+        effects.measures.push(Measure::Request {
+            issuer: None,
+            outcome: Outcome::Refused,
+            reason: reason.row().label,
+        });
+        let mut refusal = Refusal::new(reason, self.settings.base.answers.clone());
+        refusal.is_grpc = is_grpc;
         Decision::Reply(refusal)
     }
 }
 
-fn refusal(reason: Reason, policy: &Policy) -> Refusal {
-    let mut refusal = Refusal::new(reason, &policy.realm);
-    if reason.row().status == 403 {
-        refusal.scopes.clone_from(&policy.requirements.scopes);
-    }
-    refusal
+fn forward(admission: Admission, intake: Intake, told: Told) -> Decision {
+    let mut headers = intake.edits;
+    headers.extend(told.headers);
+    Decision::Forward(Forward {
+        admission,
+        headers,
+        properties: told.properties,
+    })
+}
+
+/// What the rule that a request falls under requires.
+fn rule<'p>(intake: &Intake, policy: &'p Policy) -> &'p Requirement {
+    const NOTHING: &Requirement = &Requirement::All(Vec::new());
+    let rules = policy.rules.as_ref().zip(intake.rule);
+    rules
+        .and_then(|(rules, index)| rules.rules.get(index))
+        .map_or(NOTHING, |rule| &rule.requirement)
 }

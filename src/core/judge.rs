@@ -1,10 +1,13 @@
-//! The decision about one request, from its credentials to its permit, as far as the keys at hand
-//! allow.
+//! The decision about one token, as far as the keys at hand allow.
 
+use std::rc::Rc;
+
+use crate::admission::Waiver;
 use crate::authorization::Permit;
-use crate::bearer;
-use crate::claims::VerifiedClaims;
-use crate::config::issuer::Issuer;
+use crate::authorization::requirement::Requirement;
+use crate::caller::consumers::Consumer;
+use crate::claims::{AccessToken, VerifiedClaims};
+use crate::config::Settings;
 use crate::config::policy::Policy;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jwk_set::JwkSet;
@@ -16,9 +19,20 @@ use crate::time::UnixMillis;
 
 /// What the judge says.
 #[derive(Debug)]
-pub enum Judgement {
-    Permit(Permit),
-    Refuse(Reason),
+pub struct Judgement {
+    /// The index of the token's issuer, if it is one of those that the policy accepts.
+    pub issuer: Option<usize>,
+    pub kid: Option<String>,
+    pub verdict: Verdict,
+}
+
+#[derive(Debug)]
+pub enum Verdict {
+    Permit(Permit, Option<Rc<Consumer>>),
+    /// No token is asked for.
+    Waived(Waiver),
+    /// With the token, if it is a good one that is not enough.
+    Refuse(Reason, Option<AccessToken>),
     /// It takes keys that are not there. If they do not come, `otherwise` is the answer.
     NeedsKeys {
         /// The issuer's index.
@@ -28,77 +42,106 @@ pub enum Judgement {
     },
 }
 
-/// Judges a request by the values of its credential headers.
+/// Judges a token under a policy, and a rule of it that adds a requirement.
 ///
-/// The steps and their order are those of the specifications: the credentials (RFC 6750), the
-/// JWS (RFC 7515, 5.2), the claims (RFC 7519, 7.2; RFC 9068, 4), then what the route requires.
+/// The steps and their order are those of the specifications: the JWS (RFC 7515, 5.2), the claims
+/// (RFC 7519, 7.2; RFC 9068, 4), then what is required.
 pub fn judge<'k>(
-    credentials: &[Vec<u8>],
+    token: &str,
+    settings: &Settings,
     policy: &Policy,
-    issuers: &[Issuer],
+    rule: &Requirement,
     keys: impl Fn(usize) -> Option<&'k JwkSet>,
     now: UnixMillis,
 ) -> Judgement {
-    match try_judge(credentials, policy, issuers, keys, now) {
-        Ok(permit) => Judgement::Permit(permit),
-        Err(Stop::Refuse(reason)) => Judgement::Refuse(reason),
-        Err(Stop::NeedsKeys {
-            issuer,
-            need,
-            otherwise,
-        }) => Judgement::NeedsKeys {
-            issuer,
-            need,
-            otherwise,
-        },
+    let mut issuer = None;
+    let mut kid = None;
+    let verdict = ReceivedToken::parse(token, policy.max_token_bytes)
+        .map_err(Verdict::from)
+        .and_then(|token| {
+            kid.clone_from(&token.header.kid);
+            let known = accepted(&token, settings, policy)?;
+            issuer = Some(known);
+            verify(token, known, policy, keys(known), now)
+        })
+        .and_then(|token| permit(token, issuer, settings, policy, rule));
+    Judgement {
+        issuer,
+        kid,
+        verdict: verdict.unwrap_or_else(|stop| stop),
     }
 }
 
-enum Stop {
-    Refuse(Reason),
-    NeedsKeys {
-        issuer: usize,
-        need: Need,
-        otherwise: Reason,
-    },
+impl Judgement {
+    /// About a request whose credentials cannot be read, or are not looked at.
+    #[must_use]
+    pub fn without_token(reason: Reason) -> Self {
+        Self::of(Verdict::from(reason))
+    }
+
+    /// About a request that passes without a token.
+    #[must_use]
+    pub fn waived(waiver: Waiver) -> Self {
+        Self::of(Verdict::Waived(waiver))
+    }
+
+    fn of(verdict: Verdict) -> Self {
+        Self {
+            issuer: None,
+            kid: None,
+            verdict,
+        }
+    }
 }
 
-impl From<Reason> for Stop {
+impl From<Reason> for Verdict {
     fn from(reason: Reason) -> Self {
-        Self::Refuse(reason)
+        Self::Refuse(reason, None)
     }
 }
 
-fn try_judge<'k>(
-    credentials: &[Vec<u8>],
+/// RFC 7519, 4.1.1; RFC 8725, 3.8: exactly one of the issuers that the policy knows. Only they
+/// are ever asked for keys; a token cannot name an address.
+fn accepted(
+    token: &ReceivedToken<'_>,
+    settings: &Settings,
     policy: &Policy,
-    issuers: &[Issuer],
-    keys: impl Fn(usize) -> Option<&'k JwkSet>,
-    now: UnixMillis,
-) -> Result<Permit, Stop> {
-    let token = bearer::token(credentials.iter().map(Vec::as_slice))?;
-    let token = ReceivedToken::parse(token, policy.max_token_bytes)?;
+) -> Result<usize, Reason> {
     // RFC 8725, 3.11: explicit typing; RFC 9068, 4.
     if !token.header.may_be_access_token() {
-        return Err(Reason::WrongHeaderType.into());
+        return Err(Reason::WrongHeaderType);
     }
-    // RFC 7519, 4.1.1; RFC 8725, 3.8: exactly one of the issuers that the policy knows. Only they
-    // are ever asked for keys; a token cannot name an address.
-    let (issuer, rules) = token
-        .issuer()
-        .and_then(|iss| issuers.iter().position(|issuer| issuer.iss == iss))
-        .and_then(|issuer| Some((issuer, policy.issuers.get(issuer)?.as_ref()?)))
-        .ok_or(Reason::IssuerNotAllowed)?;
+    let iss = token.issuer().ok_or(Reason::IssuerNotAllowed)?;
+    if settings.blocked.iter().any(|blocked| blocked == iss) {
+        return Err(Reason::IssuerBlocked);
+    }
+    settings
+        .issuers
+        .iter()
+        .position(|issuer| issuer.iss == iss)
+        .filter(|issuer| policy.issuers.get(*issuer).is_some_and(Option::is_some))
+        .ok_or(Reason::IssuerNotAllowed)
+}
+
+fn verify(
+    token: ReceivedToken<'_>,
+    issuer: usize,
+    policy: &Policy,
+    keys: Option<&JwkSet>,
+    now: UnixMillis,
+) -> Result<AccessToken, Verdict> {
+    let rules = policy.issuers.get(issuer).and_then(Option::as_ref);
+    let rules = rules.ok_or(Reason::IssuerNotAllowed)?;
     // RFC 8725, 3.1 and 3.2: the algorithm is ours to choose; the token's is compared with it.
     let alg = Algorithm::by_name(&token.header.alg)
         .filter(|alg| rules.algorithms.contains(alg))
         .ok_or(Reason::AlgorithmNotAllowed)?;
-    let needs = |need, otherwise| Stop::NeedsKeys {
+    let needs = |need, otherwise| Verdict::NeedsKeys {
         issuer,
         need,
         otherwise,
     };
-    let Some(set) = keys(issuer) else {
+    let Some(set) = keys else {
         return Err(needs(Need::Keys, Reason::KeysUnavailable));
     };
     // RFC 7515, 5.2 step 8. Keys may have been added or, by issuers other than Keycloak, replaced
@@ -107,10 +150,37 @@ fn try_judge<'k>(
         .select(&token.header, alg)
         .and_then(|keys| VerifiedClaims::open(token, alg, &keys))
         .map_err(|reason| match reason {
-            Reason::AmbiguousKey => Stop::Refuse(reason),
+            Reason::AmbiguousKey => Verdict::from(reason),
             Reason::UnknownKey => needs(Need::NewerKeys(Cause::UnknownKey), reason),
             _ => needs(Need::NewerKeys(Cause::BadSignature), reason),
         })?;
-    let token = verified.check(&rules.claims, now)?;
-    Ok(policy.requirements.permit(token)?)
+    Ok(verified.check(&rules.claims, now)?)
+}
+
+/// Whether a good token is enough: its caller must be known, where that is asked for, and the
+/// policy, its rule and the issuer must have what they require.
+fn permit(
+    token: AccessToken,
+    issuer: Option<usize>,
+    settings: &Settings,
+    policy: &Policy,
+    rule: &Requirement,
+) -> Result<Verdict, Verdict> {
+    let known = issuer.and_then(|index| {
+        let rules = policy.issuers.get(index)?.as_ref()?;
+        Some((settings.issuers.get(index)?, rules))
+    });
+    let (issuer, rules) = known.ok_or(Reason::IssuerNotAllowed)?;
+    let consumer = match &policy.caller.matching {
+        None => None,
+        Some(matching) => match matching.identify(token.claims(), &settings.consumers) {
+            Ok(consumer) => consumer,
+            Err(reason) => return Err(Verdict::Refuse(reason, Some(token))),
+        },
+    };
+    let requirements = [&policy.requirement, rule, &issuer.requirement];
+    match Permit::grant(token, &rules.shape, requirements) {
+        Ok(permit) => Ok(Verdict::Permit(permit, consumer)),
+        Err((reason, token)) => Err(Verdict::Refuse(reason, Some(token))),
+    }
 }

@@ -3,14 +3,16 @@
 //! The core is pure: it has no host, no clock and no randomness. It is told what happened and
 //! what time it is, and answers with what is to be done ([`gate::Gate`]). The way of a request:
 //!
-//! 1. [`bearer`] takes the credentials from the request's headers (RFC 6750, 2.1).
+//! 1. [`intake`] finds the rule that it falls under and takes its token from headers, query or
+//!    cookies ([`request`]; RFC 6750, 2).
 //! 2. [`jose`] reads the token and checks its signature (RFC 7515, 7518).
 //! 3. [`claims`] checks whose token it is, for whom and when (RFC 7519, 8725, 9068).
-//! 4. [`authorization`] checks scopes and roles.
-//! 5. [`refusal`] words the answer when one of them says no.
+//! 4. [`authorization`] checks what is required: scopes, roles, groups, other claims.
+//! 5. [`admission`] is on what grounds it goes up, [`caller`] what the upstream is told; or
+//! 6. [`refusal`] words the answer when one of them says no.
 //!
-//! [`judge`] runs 1 to 4 in order; [`gate`] holds a request whose issuer's [`keys`] are not there
-//! yet, and asks for them.
+//! [`judge`] runs 2 to 4 in order; [`gate`] holds a request whose issuer's [`keys`] are not there
+//! yet, and asks for them. [`metrics`] and [`explain`] say what happened.
 
 #![cfg_attr(
     test,
@@ -21,15 +23,20 @@
     )
 )]
 
+pub mod admission;
 pub mod authorization;
-pub mod bearer;
+pub mod caller;
 pub mod claims;
 pub mod config;
 pub mod event;
+pub mod explain;
 pub mod gate;
+pub mod intake;
 pub mod jose;
 pub mod json;
 pub mod judge;
 pub mod keys;
+pub mod metrics;
 pub mod refusal;
+pub mod request;
 pub mod time;

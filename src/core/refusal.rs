@@ -19,9 +19,11 @@ pub enum Reason {
     MalformedToken,
     UnsupportedCriticalHeader,
     WrongHeaderType,
+    IssuerBlocked,
     IssuerNotAllowed,
     AlgorithmNotAllowed,
     UnknownKey,
+    KeyNotValid,
     AmbiguousKey,
     InvalidSignature,
     ClaimMissing,
@@ -35,6 +37,10 @@ pub enum Reason {
     MissingScope,
     MissingRealmRole,
     MissingRole,
+    RequirementNotMet,
+    UnknownConsumer,
+    AccessDenied,
+    AmbiguousPath,
     KeysUnavailable,
     Misconfigured,
     /// The host failed at something that cannot be done without.
@@ -68,7 +74,7 @@ pub enum Challenge {
 }
 
 impl Reason {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 32] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedCredentials,
@@ -76,9 +82,11 @@ impl Reason {
         Self::MalformedToken,
         Self::UnsupportedCriticalHeader,
         Self::WrongHeaderType,
+        Self::IssuerBlocked,
         Self::IssuerNotAllowed,
         Self::AlgorithmNotAllowed,
         Self::UnknownKey,
+        Self::KeyNotValid,
         Self::AmbiguousKey,
         Self::InvalidSignature,
         Self::ClaimMissing,
@@ -92,6 +100,10 @@ impl Reason {
         Self::MissingScope,
         Self::MissingRealmRole,
         Self::MissingRole,
+        Self::RequirementNotMet,
+        Self::UnknownConsumer,
+        Self::AccessDenied,
+        Self::AmbiguousPath,
         Self::KeysUnavailable,
         Self::Misconfigured,
         Self::Internal,
@@ -104,6 +116,7 @@ impl Reason {
         const REQUEST: &str = "invalid_request";
         const TOKEN: &str = "invalid_token";
         const SCOPE: &str = "insufficient_scope";
+        const DENIED: &str = "access_denied";
         let (status, error, label, challenge, description) = match self {
             Self::MissingToken => (401, "missing_token", "missing_token", Bare, "An access token is required: Authorization: Bearer <token>"),
             Self::MultipleTokens => (400, REQUEST, "multiple_tokens", Error, "The request has several different access tokens"),
@@ -112,9 +125,11 @@ impl Reason {
             Self::MalformedToken => (401, TOKEN, "malformed_token", Error, "The token is not a well-formed JWT"),
             Self::UnsupportedCriticalHeader => (401, TOKEN, "unsupported_critical_header", Error, "The token has a critical header that is not supported"),
             Self::WrongHeaderType => (401, TOKEN, "wrong_header_type", Error, "The token's typ header is not that of an access token"),
+            Self::IssuerBlocked => (401, TOKEN, "issuer_blocked", Error, "The token's issuer is blocked"),
             Self::IssuerNotAllowed => (401, TOKEN, "issuer_not_allowed", Error, "The token's issuer is not allowed"),
             Self::AlgorithmNotAllowed => (401, TOKEN, "algorithm_not_allowed", Error, "The token's signature algorithm is not allowed"),
             Self::UnknownKey => (401, TOKEN, "unknown_key", Error, "The issuer has no such key"),
+            Self::KeyNotValid => (401, TOKEN, "key_not_valid", Error, "The key that signed the token is not valid at this time"),
             Self::AmbiguousKey => (401, TOKEN, "ambiguous_key", Error, "The token names no key, and the issuer has several for its algorithm"),
             Self::InvalidSignature => (401, TOKEN, "invalid_signature", Error, "The token's signature is invalid"),
             Self::ClaimMissing => (401, TOKEN, "claim_missing", Error, "The token lacks a claim that is required"),
@@ -128,24 +143,62 @@ impl Reason {
             Self::MissingScope => (403, SCOPE, "missing_scope", ErrorAndScope, "The token lacks a scope that is required"),
             Self::MissingRealmRole => (403, SCOPE, "missing_realm_role", ErrorAndScope, "The token lacks a realm role that is required"),
             Self::MissingRole => (403, SCOPE, "missing_role", ErrorAndScope, "The token lacks a client role that is required"),
+            Self::RequirementNotMet => (403, SCOPE, "requirement_not_met", ErrorAndScope, "The token lacks a permission that is required"),
+            Self::UnknownConsumer => (403, DENIED, "unknown_consumer", None, "The calling application is not known"),
+            Self::AccessDenied => (403, DENIED, "access_denied", None, "Access is denied"),
+            Self::AmbiguousPath => (400, REQUEST, "ambiguous_path", None, "The path could be read in more than one way"),
             Self::KeysUnavailable => (503, "temporarily_unavailable", "keys_unavailable", None, "The issuer's keys are not available at the moment"),
             Self::Misconfigured => (500, "server_error", "misconfigured", None, "The gateway is misconfigured"),
             Self::Internal => (500, "server_error", "internal_error", None, "The gateway failed"),
         };
         Row { status, error, description, label, challenge }
     }
+
+    /// Whether it is about who calls and with what, so that an anonymous caller may be let
+    /// through instead: not an outage, not a path that is closed to all.
+    #[must_use]
+    pub fn is_about_the_caller(self) -> bool {
+        !matches!(
+            self,
+            Self::AccessDenied
+                | Self::AmbiguousPath
+                | Self::KeysUnavailable
+                | Self::Misconfigured
+                | Self::Internal
+        )
+    }
+}
+
+/// How much an answer tells.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Detail {
+    #[default]
+    Full,
+    /// The error code, and neither description nor scopes.
+    Code,
+    /// No body, and a challenge without the error.
+    None,
+}
+
+/// How a policy answers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answers {
+    /// The challenge's realm, a quoted-string's content already (see the configuration).
+    pub realm: String,
+    pub detail: Detail,
 }
 
 /// A refusal with all that its answer needs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
     pub reason: Reason,
-    /// The challenge's realm, a quoted-string's content already (see the configuration).
-    pub realm: String,
+    pub answers: Answers,
     /// The scopes of which one would do; for a 403.
     pub scopes: Vec<String>,
     /// When to try again; for a 503.
     pub retry_after: Option<Millis>,
+    /// The client speaks gRPC.
+    pub is_grpc: bool,
 }
 
 /// An HTTP answer, ready to be sent.
@@ -156,27 +209,27 @@ pub struct Response {
     pub body: String,
     /// For the access log: `jwt_keycloak{<label>}`.
     pub details: String,
+    /// For a gRPC client: its status, and the body is its message.
+    pub grpc_status: Option<u8>,
 }
 
 impl Refusal {
     #[must_use]
-    pub fn new(reason: Reason, realm: &str) -> Self {
+    pub fn new(reason: Reason, answers: Answers) -> Self {
         Self {
             reason,
-            realm: realm.to_owned(),
+            answers,
             scopes: Vec::new(),
             retry_after: None,
+            is_grpc: false,
         }
     }
 
     #[must_use]
     pub fn response(&self) -> Response {
         let row = self.reason.row();
-        let mut headers = vec![
-            ("content-type", "application/json".to_owned()),
-            // An answer to a credential is nobody else's (RFC 9111, 5.2.2.5).
-            ("cache-control", "no-store".to_owned()),
-        ];
+        // An answer to a credential is nobody else's (RFC 9111, 5.2.2.5).
+        let mut headers = vec![("cache-control", "no-store".to_owned())];
         if let Some(challenge) = self.challenge(&row) {
             headers.push(("www-authenticate", challenge));
         }
@@ -185,35 +238,63 @@ impl Refusal {
             let seconds = retry_after.whole_secs().max(1);
             headers.push(("retry-after", seconds.to_string()));
         }
+        let body = match self.answers.detail {
+            Detail::None => String::new(),
+            Detail::Full if self.is_grpc => row.description.to_owned(),
+            Detail::Code if self.is_grpc => row.error.to_owned(),
+            Detail::Code => json!({"error": row.error}).to_string(),
+            Detail::Full => {
+                json!({"error": row.error, "error_description": row.description}).to_string()
+            }
+        };
+        if !body.is_empty() && !self.is_grpc {
+            headers.push(("content-type", "application/json".to_owned()));
+        }
         Response {
             status: row.status,
             headers,
-            body: json!({"error": row.error, "error_description": row.description}).to_string(),
+            body,
             details: format!("jwt_keycloak{{{}}}", row.label),
+            grpc_status: self.is_grpc.then(|| grpc_status(row.status)),
         }
     }
 
     /// RFC 6750, 3. All words are ours, without quotes or backslashes; scopes and realm are
     /// checked when the configuration is read.
     fn challenge(&self, row: &Row) -> Option<String> {
-        let bare = format!("Bearer realm=\"{}\"", self.realm);
-        let with_error = || {
-            format!(
-                "{bare}, error=\"{}\", error_description=\"{}\"",
-                row.error, row.description
-            )
+        let mut challenge = format!("Bearer realm=\"{}\"", self.answers.realm);
+        let detail = match row.challenge {
+            Challenge::None => return None,
+            Challenge::Bare => Detail::None,
+            Challenge::Error | Challenge::ErrorAndScope => self.answers.detail,
         };
-        match row.challenge {
-            Challenge::None => None,
-            Challenge::Bare => Some(bare),
-            Challenge::Error => Some(with_error()),
-            Challenge::ErrorAndScope if self.scopes.is_empty() => Some(with_error()),
-            Challenge::ErrorAndScope => Some(format!(
-                "{}, scope=\"{}\"",
-                with_error(),
-                self.scopes.join(" ")
-            )),
+        if detail != Detail::None {
+            challenge.push_str(", error=\"");
+            challenge.push_str(row.error);
+            challenge.push('"');
         }
+        if detail == Detail::Full {
+            challenge.push_str(", error_description=\"");
+            challenge.push_str(row.description);
+            challenge.push('"');
+            if row.challenge == Challenge::ErrorAndScope && !self.scopes.is_empty() {
+                challenge.push_str(", scope=\"");
+                challenge.push_str(&self.scopes.join(" "));
+                challenge.push('"');
+            }
+        }
+        Some(challenge)
+    }
+}
+
+/// gRPC's status codes (google.rpc.Code).
+fn grpc_status(status: u16) -> u8 {
+    match status {
+        400 => 3,  // INVALID_ARGUMENT
+        401 => 16, // UNAUTHENTICATED
+        403 => 7,  // PERMISSION_DENIED
+        503 => 14, // UNAVAILABLE
+        _ => 13,   // INTERNAL
     }
 }
 
@@ -229,9 +310,13 @@ mod tests {
         for reason in Reason::ALL {
             let row = reason.row();
             let (error, challenge) = match row.status {
+                400 if reason == Reason::AmbiguousPath => ("invalid_request", Challenge::None),
                 400 => ("invalid_request", Challenge::Error),
                 401 if reason == Reason::MissingToken => ("missing_token", Challenge::Bare),
                 401 => ("invalid_token", Challenge::Error),
+                403 if [Reason::UnknownConsumer, Reason::AccessDenied].contains(&reason) => {
+                    ("access_denied", Challenge::None)
+                }
                 403 => ("insufficient_scope", Challenge::ErrorAndScope),
                 503 => ("temporarily_unavailable", Challenge::None),
                 500 => ("server_error", Challenge::None),
@@ -252,6 +337,49 @@ mod tests {
         }
     }
 
+    fn refusal(reason: Reason) -> Refusal {
+        let realm = "demo".to_owned();
+        let detail = Detail::Full;
+        Refusal::new(reason, Answers { realm, detail })
+    }
+
+    #[test]
+    fn an_answer_tells_as_much_as_it_may() {
+        let mut refusal = refusal(Reason::MissingScope);
+        refusal.scopes = vec!["a".to_owned()];
+        refusal.answers.detail = Detail::Code;
+        assert_eq!(refusal.response().body, r#"{"error":"insufficient_scope"}"#);
+        let challenge = header(&refusal, "www-authenticate").unwrap();
+        assert_eq!(
+            challenge,
+            r#"Bearer realm="demo", error="insufficient_scope""#
+        );
+        refusal.answers.detail = Detail::None;
+        assert_eq!(refusal.response().body, "");
+        assert_eq!(header(&refusal, "content-type"), None);
+        let challenge = header(&refusal, "www-authenticate").unwrap();
+        assert_eq!(challenge, r#"Bearer realm="demo""#);
+    }
+
+    #[test]
+    fn grpc_has_a_status_and_a_message_of_its_own() {
+        for (reason, status) in [
+            (Reason::MultipleTokens, 3),
+            (Reason::MissingToken, 16),
+            (Reason::MissingRole, 7),
+            (Reason::KeysUnavailable, 14),
+            (Reason::Misconfigured, 13),
+        ] {
+            let mut refusal = refusal(reason);
+            refusal.is_grpc = true;
+            let response = refusal.response();
+            assert_eq!(response.grpc_status, Some(status), "{reason:?}");
+            assert_eq!(response.body, reason.row().description);
+            assert_eq!(header(&refusal, "content-type"), None);
+        }
+        assert_eq!(refusal(Reason::MissingToken).response().grpc_status, None);
+    }
+
     fn header(refusal: &Refusal, name: &str) -> Option<String> {
         let response = refusal.response();
         response
@@ -263,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_missing_token_is_challenged_without_an_error() {
-        let refusal = Refusal::new(Reason::MissingToken, "demo");
+        let refusal = refusal(Reason::MissingToken);
         assert_eq!(
             header(&refusal, "www-authenticate").unwrap(),
             r#"Bearer realm="demo""#
@@ -272,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_missing_scope_names_the_scopes_that_would_do() {
-        let mut refusal = Refusal::new(Reason::MissingScope, "demo");
+        let mut refusal = refusal(Reason::MissingScope);
         refusal.scopes = vec!["a".to_owned(), "b/c".to_owned()];
         assert_eq!(
             header(&refusal, "www-authenticate").unwrap(),
@@ -283,7 +411,7 @@ mod tests {
 
     #[test]
     fn an_outage_says_when_to_come_back_and_challenges_nobody() {
-        let mut refusal = Refusal::new(Reason::KeysUnavailable, "demo");
+        let mut refusal = refusal(Reason::KeysUnavailable);
         refusal.retry_after = Some(Millis(1200));
         assert_eq!(header(&refusal, "retry-after").unwrap(), "2");
         assert_eq!(header(&refusal, "www-authenticate"), None);

@@ -8,7 +8,7 @@ use std::ptr::{null, null_mut};
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, MapType};
+use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 
 /// A status of the host other than Ok. Its number is the ABI's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +41,36 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_replace_header_map_value(
+        map: MapType,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: MapType, name: *const u8, name_size: usize) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        result: *mut *mut u8,
+        result_size: *mut usize,
+    ) -> u32;
+    fn proxy_define_metric(
+        kind: MetricType,
+        name: *const u8,
+        name_size: usize,
+        metric: *mut u32,
+    ) -> u32;
+    fn proxy_increment_metric(metric: u32, by: i64) -> u32;
+    fn proxy_record_metric(metric: u32, value: u64) -> u32;
     fn proxy_get_property(
         path: *const u8,
         path_size: usize,
@@ -148,6 +178,67 @@ pub fn headers(map: MapType) -> Result<Vec<Field>, HostError> {
     decode_map(&bytes).ok_or(BAD_ARGUMENT)
 }
 
+/// Sets a request header in place of all fields of its name. (Kong: of the first.)
+pub fn set_header(name: &str, value: &[u8]) -> Result<(), HostError> {
+    // SAFETY: `name` and `value` live until the call returns.
+    check(unsafe {
+        proxy_replace_header_map_value(
+            MapType::HttpRequestHeaders,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Removes all fields of a request header. (Kong: from this filter's sight only.)
+pub fn remove_header(name: &str) -> Result<(), HostError> {
+    // SAFETY: `name` lives until the call returns.
+    check(unsafe {
+        proxy_remove_header_map_value(MapType::HttpRequestHeaders, name.as_ptr(), name.len())
+    })
+}
+
+pub fn set_property(path: &[&str], value: &[u8]) -> Result<(), HostError> {
+    let path = path.join("\0");
+    // SAFETY: `path` and `value` live until the call returns.
+    check(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+}
+
+/// Calls a function of the host by name. Kong traps on every name that it does not know.
+pub fn call_foreign_function(name: &str, arguments: &[u8]) -> Result<Vec<u8>, HostError> {
+    // SAFETY: `name`, `arguments` and `take`'s out-pointers live until the call returns.
+    take(|data, size| unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            size,
+        )
+    })
+}
+
+/// The host's number for a metric of this name, made if there is none.
+pub fn define_metric(kind: MetricType, name: &str) -> Result<u32, HostError> {
+    let mut metric = 0;
+    // SAFETY: `name` and `metric` live until the call returns.
+    check(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) })?;
+    Ok(metric)
+}
+
+pub fn increment_metric(metric: u32) -> Result<(), HostError> {
+    // SAFETY: takes numbers.
+    check(unsafe { proxy_increment_metric(metric, 1) })
+}
+
+pub fn record_metric(metric: u32, value: u64) -> Result<(), HostError> {
+    // SAFETY: takes numbers.
+    check(unsafe { proxy_record_metric(metric, value) })
+}
+
 /// A property by its path; `None` if the host has none.
 pub fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
     let path = path.join("\0");
@@ -202,6 +293,7 @@ pub fn send_response(
     headers: &[(&str, &str)],
     body: &[u8],
     details: &str,
+    grpc_status: Option<u8>,
 ) -> Result<(), HostError> {
     /// No gRPC status.
     const NONE: i32 = -1;
@@ -220,7 +312,7 @@ pub fn send_response(
             body.len(),
             headers.as_ptr(),
             headers.len(),
-            NONE,
+            grpc_status.map_or(NONE, i32::from),
         )
     })
 }

@@ -6,16 +6,20 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jwt_keycloak_core::event::{Answer, CallId, RequestId};
-use jwt_keycloak_core::gate::{Effects, Gate, Request as Facts, Step};
+use jwt_keycloak_core::gate::{Decision, Effects, Gate, Step};
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
+use jwt_keycloak_core::metrics::NONE;
 use jwt_keycloak_core::refusal::Reason;
+use jwt_keycloak_core::request::Request as Facts;
 use jwt_keycloak_core::time::UnixMillis;
 
 use crate::abi::{self, HostError};
 use crate::callout;
-use crate::host::Host;
+use crate::host::{Host, RawPath, WASMX};
+use crate::metrics::Metrics;
 use crate::phase::{self, Phase};
 use crate::shared_data::HostSharedData;
+use crate::upstream;
 
 pub struct Instance {
     /// The root's context.
@@ -27,7 +31,13 @@ pub struct Instance {
     /// Callouts under way, by the host's token, each with the context that sent it.
     calls: RefCell<BTreeMap<u32, (CallId, u32)>>,
     /// Requests that wait.
-    waiting: RefCell<BTreeMap<RequestId, Rc<Cell<Phase>>>>,
+    waiting: RefCell<BTreeMap<RequestId, Waiting>>,
+    metrics: Metrics,
+}
+
+struct Waiting {
+    phase: Rc<Cell<Phase>>,
+    policy: Option<String>,
 }
 
 impl Instance {
@@ -38,6 +48,7 @@ impl Instance {
             gate: RefCell::new(None),
             calls: RefCell::default(),
             waiting: RefCell::default(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -59,15 +70,13 @@ impl Instance {
         Ok(name.map(|name| String::from_utf8_lossy(&name).into_owned()))
     }
 
-    /// Where the policy looks for credentials. None for an unknown policy: the gate refuses it.
-    pub fn header_names(&self, policy: Option<&str>) -> Vec<String> {
-        self.with_gate(|gate| Some(gate.settings().policy(policy)?.header_names.clone()))
-            .flatten()
-            .unwrap_or_default()
+    /// Where a request's path is to be read.
+    pub fn raw_path(&self) -> RawPath {
+        self.host.get().unwrap_or(WASMX).raw_path
     }
 
     /// A request arrived. `phase` is kept if it has to wait.
-    pub fn request(&self, id: RequestId, facts: Facts, phase: &Rc<Cell<Phase>>) {
+    pub fn request(&self, id: RequestId, facts: &Facts, phase: &Rc<Cell<Phase>>) {
         let Some(now) = now() else {
             return phase::refuse(phase, Reason::Internal);
         };
@@ -83,9 +92,15 @@ impl Instance {
         });
         match step {
             None => phase::refuse(phase, Reason::Misconfigured),
-            Some(Step::Decided(decision)) => phase::decide(phase, &decision),
+            Some(Step::Decided(decision)) => {
+                self.decide(phase, &decision, facts.policy.as_deref());
+            }
             Some(Step::Await) => {
-                self.waiting.borrow_mut().insert(id, Rc::clone(phase));
+                let waiting = Waiting {
+                    phase: Rc::clone(phase),
+                    policy: facts.policy.clone(),
+                };
+                self.waiting.borrow_mut().insert(id, waiting);
             }
         }
         self.perform(effects, id.0);
@@ -184,8 +199,16 @@ impl Instance {
         for line in effects.log {
             log::log!(line.level, "{}", line.text);
         }
+        let prefix = self.host.get().unwrap_or(WASMX).metrics_prefix;
+        for measure in effects.measures {
+            self.with_gate(|gate| {
+                let issuers = &gate.settings().issuers;
+                let label = |issuer: usize| issuers.get(issuer).map_or(NONE, |i| &i.label);
+                self.metrics.take(measure, prefix, label);
+            });
+        }
         for (id, decision) in effects.decisions {
-            let Some(phase) = self.waiting.borrow_mut().remove(&id) else {
+            let Some(Waiting { phase, policy }) = self.waiting.borrow_mut().remove(&id) else {
                 continue;
             };
             let is_other = id.0 != active;
@@ -198,7 +221,7 @@ impl Instance {
                 log::error!("a waiting request cannot be reached: {error:?}");
                 continue;
             }
-            phase::decide(&phase, &decision);
+            self.decide(&phase, &decision, policy.as_deref());
             if phase.get() == Phase::Forwarded
                 && let Err(error) = abi::continue_request()
             {
@@ -221,6 +244,33 @@ impl Instance {
                 }
             }
         }
+    }
+
+    /// Applies a decision to the effective context's request, which came under this policy.
+    fn decide(&self, phase: &Cell<Phase>, decision: &Decision, policy: Option<&str>) {
+        let host = self.host.get().unwrap_or(WASMX);
+        match decision {
+            Decision::Reply(refusal) => phase::reply(phase, refusal, host.speaks_grpc),
+            Decision::Forward(forward) => match upstream::prepare(forward, host) {
+                Ok(()) if forward.headers.is_empty() || self.is_still_under(policy) => {
+                    phase.set(Phase::Forwarded);
+                }
+                Ok(()) => {
+                    log::error!("the filter's change of headers led to a route of another policy");
+                    phase::refuse(phase, Reason::Misconfigured);
+                }
+                Err(error) => {
+                    log::error!("a request cannot be made ready for the upstream: {error}");
+                    phase::refuse(phase, Reason::Internal);
+                }
+            },
+        }
+    }
+
+    /// Envoy chooses the route again when headers were changed.
+    fn is_still_under(&self, policy: Option<&str>) -> bool {
+        self.route_policy()
+            .is_ok_and(|now| now.as_deref() == policy)
     }
 
     fn can_wake(&self) -> bool {

@@ -9,10 +9,12 @@ mod callout;
 mod host;
 mod instance;
 mod logger;
+mod metrics;
 mod phase;
 mod request;
 mod root;
 mod shared_data;
+mod upstream;
 
 proxy_wasm::main! {{
     logger::install();

@@ -2,8 +2,7 @@
 
 use std::cell::Cell;
 
-use jwt_keycloak_core::gate::Decision;
-use jwt_keycloak_core::refusal::{Reason, Refusal};
+use jwt_keycloak_core::refusal::{Answers, Detail, Reason, Refusal};
 use proxy_wasm::types::Action;
 
 use crate::abi;
@@ -31,27 +30,37 @@ impl Phase {
 
 /// Refuses the effective context's request without a gate's say.
 pub fn refuse(phase: &Cell<Phase>, reason: Reason) {
-    decide(phase, &Decision::Reply(Refusal::new(reason, NO_REALM)));
+    let answers = Answers {
+        realm: NO_REALM.to_owned(),
+        detail: Detail::Full,
+    };
+    reply(phase, &Refusal::new(reason, answers), true);
 }
 
-/// Applies a decision to the effective context's request.
-pub fn decide(phase: &Cell<Phase>, decision: &Decision) {
-    match decision {
-        Decision::Forward(_) => phase.set(Phase::Forwarded),
-        Decision::Reply(refusal) => {
-            phase.set(Phase::Refused);
-            let response = refusal.response();
-            log::debug!("refused: {}", refusal.reason.row().label);
-            let headers: Vec<_> = response
-                .headers
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()))
-                .collect();
-            let body = response.body.as_bytes();
-            let sent = abi::send_response(response.status, &headers, body, &response.details);
-            if let Err(error) = sent {
-                log::error!("a refusal cannot be sent: {error:?}");
-            }
-        }
+/// Answers the effective context's request.
+pub fn reply(phase: &Cell<Phase>, refusal: &Refusal, speaks_grpc: bool) {
+    phase.set(Phase::Refused);
+    let mut response = refusal.response();
+    if let Some(status) = response.grpc_status.filter(|_| !speaks_grpc) {
+        // gRPC over HTTP/2, "Responses": Trailers-Only.
+        response.status = 200;
+        response
+            .headers
+            .push(("content-type", "application/grpc".to_owned()));
+        response.headers.push(("grpc-status", status.to_string()));
+        response
+            .headers
+            .push(("grpc-message", std::mem::take(&mut response.body)));
+    }
+    let headers: Vec<_> = response
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let body = response.body.as_bytes();
+    let grpc_status = response.grpc_status.filter(|_| speaks_grpc);
+    let details = &response.details;
+    if let Err(error) = abi::send_response(response.status, &headers, body, details, grpc_status) {
+        log::error!("a refusal cannot be sent: {error:?}");
     }
 }

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use jwt_keycloak_core::event::RequestId;
-use jwt_keycloak_core::gate::Request as Facts;
 use jwt_keycloak_core::refusal::Reason;
+use jwt_keycloak_core::request::Request as Facts;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};
 
-use crate::abi::{self, HostError};
+use crate::abi::{self, HostError, NOT_FOUND};
+use crate::host::RawPath;
 use crate::instance::Instance;
 use crate::phase::{self, Phase};
 
@@ -34,27 +35,24 @@ impl Request {
     /// What the gate has to know. An error of the host is no reason to let a request pass.
     fn facts(&self) -> Result<Facts, HostError> {
         let policy = self.instance.route_policy()?;
-        let names = self.instance.header_names(policy.as_deref());
-        let credentials = match names.as_slice() {
-            // The common case costs one call; Envoy joins several fields of this name with commas,
-            // which no token has.
-            [only] if only == "authorization" => abi::header(MapType::HttpRequestHeaders, only)?
-                .into_iter()
-                .collect(),
-            // Of other names a single look-up shows the first field only, and all go upstream.
-            names => abi::headers(MapType::HttpRequestHeaders)?
-                .into_iter()
-                .filter(|(name, _)| {
-                    names
-                        .iter()
-                        .any(|n| n.as_bytes().eq_ignore_ascii_case(name))
-                })
-                .map(|(_, value)| value)
-                .collect(),
+        let headers = abi::headers(MapType::HttpRequestHeaders)?;
+        let pseudo = |wanted: &[u8]| {
+            let mut fields = headers.iter();
+            let field = fields.find(|(name, _)| name == wanted);
+            field.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let method = pseudo(b":method");
+        let path = match self.instance.raw_path() {
+            RawPath::PathHeader => pseudo(b":path"),
+            RawPath::RequestPathProperty => {
+                abi::property(&["request", "path"])?.ok_or(NOT_FOUND)?
+            }
         };
         Ok(Facts {
             policy,
-            credentials,
+            method,
+            path,
+            headers,
         })
     }
 }
@@ -77,7 +75,7 @@ impl Context for Request {
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
         match self.facts() {
-            Ok(facts) => self.instance.request(self.id, facts, &self.phase),
+            Ok(facts) => self.instance.request(self.id, &facts, &self.phase),
             Err(error) => {
                 log::error!("the host does not show a request: {error:?}");
                 phase::refuse(&self.phase, Reason::Internal);

@@ -41,6 +41,19 @@ impl Secrets {
             .map(|part| String::from_utf8_lossy(part).into_owned())
     }
 
+    /// The same in a line of the log. A decision's line tells the names of key and client on
+    /// purpose, and the configuration's words, before which it may say what a token says, too.
+    #[must_use]
+    pub fn found_in_line(&self, line: &str) -> Option<String> {
+        let is_name = |part: &&str| part.starts_with("kid ") || part.starts_with("client \"");
+        let parts: Vec<_> = line
+            .split("; ")
+            .filter(|part| !is_name(part))
+            .map(|part| part.strip_prefix("scope ").unwrap_or(part))
+            .collect();
+        self.found_in(&parts.join("; "))
+    }
+
     fn add_text(&mut self, text: &str, public: &[&str]) {
         let is_public = |part: &[u8]| {
             let mut public = public.iter().flat_map(|text| text.as_bytes().windows(PART));

@@ -1,9 +1,10 @@
 //! The core's judgement on one token, without a host: the keys are there.
 
+use jwt_keycloak_core::authorization::requirement::Requirement;
 use jwt_keycloak_core::config::{self, Settings};
 use jwt_keycloak_core::jose::algorithm::Algorithm;
 use jwt_keycloak_core::jose::jwk_set::JwkSet;
-use jwt_keycloak_core::judge::{Judgement, judge};
+use jwt_keycloak_core::judge::{Verdict, judge};
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::time::UnixMillis;
 use serde_json::{Value, json};
@@ -50,12 +51,14 @@ impl Verifier {
     /// The reason to refuse the token; when newer keys might help, the one that holds if they do
     /// not come.
     pub fn verdict(&self, token: &str) -> Result<(), Reason> {
-        let credentials = [format!("Bearer {token}").into_bytes()];
-        let Settings { base, issuers, .. } = &self.settings;
-        match judge(&credentials, base, issuers, |_| Some(&self.keys), self.now) {
-            Judgement::Permit(_) => Ok(()),
-            Judgement::Refuse(reason)
-            | Judgement::NeedsKeys {
+        let nothing = Requirement::default();
+        let keys = |_| Some(&self.keys);
+        let base = &self.settings.base;
+        match judge(token, &self.settings, base, &nothing, keys, self.now).verdict {
+            Verdict::Permit(..) => Ok(()),
+            Verdict::Waived(_) => unreachable!("a token was judged"),
+            Verdict::Refuse(reason, _)
+            | Verdict::NeedsKeys {
                 otherwise: reason, ..
             } => Err(reason),
         }

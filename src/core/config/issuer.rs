@@ -1,7 +1,8 @@
 //! An issuer: its name, where its keys come from, and what may differ for it.
 
-use super::policy::TokenFields;
 use super::reader::{At, Members, quote};
+use super::requirement;
+use crate::authorization::requirement::Requirement;
 use crate::keys::source::{HttpUrl, KeySource, Location, well_known_uri};
 
 /// The default of `well_known_template`, as in jwt-keycloak (OpenID Connect Discovery 1.0, 4).
@@ -16,9 +17,11 @@ const DISCOVERABLE: &str = "an issuer from which well_known_template makes an ht
 pub struct Issuer {
     /// Compared with the claim `iss` exactly (RFC 7519, 4.1.1; RFC 8725, 3.8).
     pub iss: String,
+    /// In metrics and logs: letters, digits and underscores; each issuer its own.
+    pub label: String,
     pub source: KeySource,
-    /// What it sets for its own tokens.
-    pub token: TokenFields,
+    /// What its tokens must bring, beside what the policy requires.
+    pub requirement: Requirement,
 }
 
 /// What issuers inherit from the top of the configuration.
@@ -50,20 +53,33 @@ impl IssuerDefaults {
     }
 }
 
-/// Reads `allowed_iss` and `issuers`: a name alone is the short form of an issuer.
+/// Reads `allowed_iss` and `issuers`, each with its own members: a name alone is the short form of
+/// an issuer.
 #[must_use]
-pub fn read_all(members: &Members, defaults: &IssuerDefaults) -> Vec<Issuer> {
+pub fn read_all<'a>(
+    members: &Members<'a>,
+    defaults: &IssuerDefaults,
+    nothing: &Members<'a>,
+) -> Vec<(Issuer, Members<'a>)> {
     let findings = members.findings();
-    let mut issuers: Vec<Issuer> = Vec::new();
-    let mut add = |path: &str, issuer: Issuer| {
-        if issuers.iter().any(|other| other.iss == issuer.iss) {
+    let mut issuers: Vec<(Issuer, Members)> = Vec::new();
+    let mut add = |path: &str, mut issuer: Issuer, own: Members<'a>| {
+        if issuers.iter().any(|(other, _)| other.iss == issuer.iss) {
             findings.fault(
                 path,
                 format!("{} again", quote(&issuer.iss)),
                 "each issuer once, in allowed_iss or in issuers",
             );
         } else {
-            issuers.push(issuer);
+            let taken = |label: &str| issuers.iter().any(|(other, _)| other.label == label);
+            if taken(&issuer.label) {
+                let numbered = (2..).map(|number| format!("{}_{number}", issuer.label));
+                let free = numbered
+                    .take(issuers.len().saturating_add(1))
+                    .find(|label| !taken(label));
+                issuer.label = free.unwrap_or_default();
+            }
+            issuers.push((issuer, own));
         }
     };
     for At { path, value: iss } in members.strings("allowed_iss").unwrap_or_default() {
@@ -72,24 +88,26 @@ pub fn read_all(members: &Members, defaults: &IssuerDefaults) -> Vec<Issuer> {
             Some(source) => add(
                 &path,
                 Issuer {
+                    label: label(&iss),
                     iss,
                     source,
-                    token: TokenFields::default(),
+                    requirement: Requirement::default(),
                 },
+                nothing.clone(),
             ),
             None => findings.fault(&path, quote(&iss), DISCOVERABLE),
         }
     }
-    for issuer in members.objects("issuers") {
-        let path = issuer.path.clone();
-        if let Some(issuer) = read_one(issuer, defaults) {
-            add(&path, issuer);
+    for own in members.objects("issuers") {
+        if let Some(issuer) = read_one(&own, defaults) {
+            let path = own.path.clone();
+            add(&path, issuer, own);
         }
     }
     issuers
 }
 
-fn read_one(members: Members, defaults: &IssuerDefaults) -> Option<Issuer> {
+fn read_one(members: &Members, defaults: &IssuerDefaults) -> Option<Issuer> {
     let iss = members.string("iss");
     if iss.is_none() {
         members.fault(
@@ -98,11 +116,12 @@ fn read_one(members: Members, defaults: &IssuerDefaults) -> Option<Issuer> {
             "the value of the claim iss",
         );
     }
-    let well_known = url(&members, "well_known_uri");
-    let jwks = url(&members, "jwks_uri");
+    let name = name(members);
+    let well_known = url(members, "well_known_uri");
+    let jwks = url(members, "jwks_uri");
     let target = members.string("callout_target").map(|target| target.value);
     let target = target.or_else(|| defaults.callout_target.clone());
-    let token = TokenFields::read(&members);
+    let requirement = requirement::read(members);
     let source = match (well_known, jwks) {
         (Some(_), Some(_)) => {
             members.fault("jwks_uri", "well_known_uri and jwks_uri", "one of them");
@@ -133,14 +152,44 @@ fn read_one(members: Members, defaults: &IssuerDefaults) -> Option<Issuer> {
         }),
     };
     if let Some(At { path, value }) = &iss {
-        warn_of_pattern(&members, path, value);
+        warn_of_pattern(members, path, value);
     }
-    members.finish();
+    let iss = iss?.value;
     Some(Issuer {
-        iss: iss?.value,
+        label: name.unwrap_or_else(|| label(&iss)),
+        iss,
         source: source?,
-        token,
+        requirement,
     })
+}
+
+fn name(members: &Members) -> Option<String> {
+    let At { path, value } = members.string("name")?;
+    if label(&value) != value {
+        let allowed = "lower-case letters, digits and single underscores";
+        members.findings().fault(&path, quote(&value), allowed);
+    }
+    Some(value)
+}
+
+/// A name's last part, Keycloak's realm, as metrics can hold it.
+fn label(iss: &str) -> String {
+    let last = iss.trim_end_matches('/').rsplit('/').next().unwrap_or(iss);
+    let mut label = String::new();
+    for c in last.chars() {
+        if c.is_ascii_alphanumeric() {
+            label.push(c.to_ascii_lowercase());
+        } else if !label.ends_with('_') {
+            label.push('_');
+        }
+    }
+    let label = label.trim_matches('_');
+    // What stands for no issuer cannot be one.
+    if label.is_empty() || label == crate::metrics::NONE {
+        "issuer".to_owned()
+    } else {
+        label.to_owned()
+    }
 }
 
 fn discovered(iss: &str, defaults: &IssuerDefaults) -> Option<KeySource> {

@@ -1,14 +1,18 @@
 //! The filter's configuration: JSON in, validated settings out, or every fault at once.
 //!
-//! [`reader`] reads members and notes faults with their paths; [`issuer`] and [`policy`] know the
-//! fields; [`settings`] puts them together and looks for contradictions. [`envoy_struct`] reads
-//! what Envoy may send instead of JSON.
+//! [`reader`] reads members and notes faults with their paths; [`issuer`], [`token`], [`policy`],
+//! [`requirement`], [`rules`] and [`caller`] know the fields; [`settings`] puts them together.
+//! [`envoy_struct`] reads what Envoy may send instead of JSON.
 
+pub mod caller;
 pub mod envoy_struct;
 pub mod issuer;
 pub mod policy;
 pub mod reader;
+pub mod requirement;
+pub mod rules;
 pub mod settings;
+pub mod token;
 
 pub use reader::Fault;
 pub use settings::{Loaded, Settings, load};

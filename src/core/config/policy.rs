@@ -1,11 +1,20 @@
-//! What is asked of a request and its token. The top of the configuration is the base policy;
-//! `policies` holds named ones that change some of it for the routes that choose them.
+//! What is asked of a request, and what becomes of it. The top of the configuration is the base
+//! policy; `policies` holds named ones that change some of it for the routes that choose them.
 
-use super::reader::{At, Findings, Members, quote};
-use crate::authorization::{ClientRole, Requirements};
+use super::caller;
+use super::issuer::Issuer;
+use super::reader::{At, Findings, Members, describe, quote};
+use super::token::IssuerRules;
+use super::{requirement, rules};
+use crate::admission::Access;
+use crate::authorization::requirement::Requirement;
+use crate::caller::CallerRules;
+use crate::caller::consumers::Consumers;
+use crate::caller::told_claim::header_value;
 use crate::claims::ClaimRules;
-use crate::jose::algorithm::Algorithm;
-use crate::time::Millis;
+use crate::refusal::{Answers, Detail};
+use crate::request::credentials::{HeaderSource, TokenSources};
+use crate::request::rules::Rules;
 
 /// `max_token_size`: Keycloak tokens with many roles reach some kilobytes; gateways take 8 to
 /// 60 kB of headers.
@@ -14,189 +23,113 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// A policy in force: every default filled in.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Where tokens are looked for, in lower case.
-    pub header_names: Vec<String>,
+    pub sources: TokenSources,
     pub max_token_bytes: usize,
-    /// The challenge's realm.
-    pub realm: String,
-    pub requirements: Requirements,
+    pub upstream_token: UpstreamToken,
+    pub access: Access,
+    pub preflights: Preflights,
+    /// By method and path.
+    pub rules: Option<Rules>,
+    pub requirement: Requirement,
+    pub caller: CallerRules,
+    pub answers: Answers,
+    /// Everything passes, and what would have been refused is told.
+    pub reports_only: bool,
     /// By the issuer's index; `None` where the policy does not accept it.
     pub issuers: Vec<Option<IssuerRules>>,
 }
 
-/// What a policy asks of the tokens of one issuer.
-#[derive(Clone, Debug)]
-pub struct IssuerRules {
-    pub algorithms: Vec<Algorithm>,
-    pub claims: ClaimRules,
+/// What becomes of the token that the client sent.
+#[derive(Clone, Eq, PartialEq)]
+pub enum UpstreamToken {
+    Keep,
+    Hide,
+    /// Hidden, and `authorization` is this.
+    Replace(Vec<u8>),
 }
 
-/// Fields that may stand at the top, in an issuer and in a policy. The most specific wins: the
-/// policy's, then the issuer's, then the top's.
-#[derive(Clone, Debug, Default)]
-pub struct TokenFields {
-    pub allowed_alg: Option<Vec<Algorithm>>,
-    pub allowed_aud: Option<Vec<String>>,
-    pub allowed_typ: Option<Vec<String>>,
-    pub clock_skew: Option<Millis>,
+/// Which OPTIONS requests pass without a token.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Preflights {
+    pub all_options: bool,
+    pub cors: bool,
 }
 
-/// Fields of a policy, as far as it states them.
-#[derive(Clone, Debug, Default)]
-pub struct PolicyFields {
-    pub token: TokenFields,
-    header_names: Option<Vec<String>>,
-    max_token_bytes: Option<usize>,
-    realm: Option<String>,
-    claims_to_verify: Option<Vec<String>>,
-    maximum_expiration: Option<Millis>,
-    scopes: Option<Vec<String>>,
-    realm_roles: Option<Vec<String>>,
-    roles: Option<Vec<String>>,
-    client_roles: Option<Vec<ClientRole>>,
-}
-
-impl TokenFields {
-    #[must_use]
-    pub fn read(members: &Members) -> Self {
-        Self {
-            allowed_alg: algorithms(members),
-            allowed_aud: members.strings("allowed_aud").map(values),
-            allowed_typ: types(members),
-            // More would keep expired tokens alive; clocks are better than that.
-            clock_skew: members.seconds("clock_skew", 0.0..=300.0),
-        }
-    }
-
-    fn or(&self, other: &Self) -> Self {
-        Self {
-            allowed_alg: self
-                .allowed_alg
-                .clone()
-                .or_else(|| other.allowed_alg.clone()),
-            allowed_aud: self
-                .allowed_aud
-                .clone()
-                .or_else(|| other.allowed_aud.clone()),
-            allowed_typ: self
-                .allowed_typ
-                .clone()
-                .or_else(|| other.allowed_typ.clone()),
-            clock_skew: self.clock_skew.or(other.clock_skew),
-        }
-    }
-}
-
-impl PolicyFields {
-    #[must_use]
-    pub fn read(members: &Members) -> Self {
-        Self {
-            token: TokenFields::read(members),
-            header_names: header_names(members),
-            max_token_bytes: members.bytes("max_token_size", 512.0..=65_536.0),
-            realm: realm(members),
-            claims_to_verify: claims_to_verify(members),
-            maximum_expiration: members.seconds("maximum_expiration", 0.0..=31_536_000.0),
-            scopes: scopes(members),
-            realm_roles: members.strings("realm_roles").map(values),
-            roles: members.strings("roles").map(values),
-            client_roles: client_roles(members),
-        }
-    }
-
-    /// Fills in from `base` what is not stated.
-    #[must_use]
-    pub fn over(&self, base: &Self) -> Self {
-        Self {
-            token: self.token.clone(),
-            header_names: self
-                .header_names
-                .clone()
-                .or_else(|| base.header_names.clone()),
-            max_token_bytes: self.max_token_bytes.or(base.max_token_bytes),
-            realm: self.realm.clone().or_else(|| base.realm.clone()),
-            claims_to_verify: self
-                .claims_to_verify
-                .clone()
-                .or_else(|| base.claims_to_verify.clone()),
-            maximum_expiration: self.maximum_expiration.or(base.maximum_expiration),
-            scopes: self.scopes.clone().or_else(|| base.scopes.clone()),
-            realm_roles: self
-                .realm_roles
-                .clone()
-                .or_else(|| base.realm_roles.clone()),
-            roles: self.roles.clone().or_else(|| base.roles.clone()),
-            client_roles: self
-                .client_roles
-                .clone()
-                .or_else(|| base.client_roles.clone()),
-        }
-    }
-
-    /// The policy in force. `top` and each of `issuers` state what the policy may leave open.
-    #[must_use]
-    pub fn resolve<'a>(
-        &self,
-        path: &str,
-        top: &TokenFields,
-        issuers: impl Iterator<Item = (&'a TokenFields, bool)>,
-        findings: &Findings,
-    ) -> Policy {
-        let verifies = |claim: &str| match &self.claims_to_verify {
-            // jwt-keycloak's default.
-            None => claim == "exp",
-            Some(claims) => claims.iter().any(|name| name == claim),
-        };
-        let maximum_expiration = self.maximum_expiration.filter(|maximum| maximum.0 > 0);
-        if maximum_expiration.is_some() && !verifies("exp") {
-            findings.fault(
-                &format!("{path}.maximum_expiration"),
-                "a maximum, and a claims_to_verify without exp",
-                "0, or exp in claims_to_verify",
-            );
-        }
-        let rules = |own: &TokenFields| {
-            let token = self.token.or(own).or(top);
-            IssuerRules {
-                algorithms: token
-                    .allowed_alg
-                    .unwrap_or_else(|| Algorithm::DEFAULT.to_vec()),
-                claims: ClaimRules {
-                    clock_skew: token.clock_skew.unwrap_or_default(),
-                    require_exp: verifies("exp"),
-                    require_nbf: verifies("nbf"),
-                    maximum_expiration,
-                    audiences: token.allowed_aud.filter(|audiences| !audiences.is_empty()),
-                    types: token
-                        .allowed_typ
-                        .unwrap_or_else(|| vec!["Bearer".to_owned()]),
-                },
-            }
-        };
-        let policy = Policy {
-            header_names: self
-                .header_names
-                .clone()
-                .unwrap_or_else(|| vec!["authorization".to_owned()]),
-            max_token_bytes: self.max_token_bytes.unwrap_or(MAX_TOKEN_BYTES),
-            realm: self.realm.clone().unwrap_or_else(|| "keycloak".to_owned()),
-            requirements: Requirements {
-                scopes: self.scopes.clone().unwrap_or_default(),
-                realm_roles: self.realm_roles.clone().unwrap_or_default(),
-                roles: self.roles.clone().unwrap_or_default(),
-                client_roles: self.client_roles.clone().unwrap_or_default(),
-            },
-            issuers: issuers
-                .map(|(own, accepted)| accepted.then(|| rules(own)))
-                .collect(),
-        };
-        policy.warn(path, findings);
-        policy
+impl std::fmt::Debug for UpstreamToken {
+    /// The replacement is a credential.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Hide => "Hide",
+            Self::Replace(_) => "Replace(***)",
+        })
     }
 }
 
 impl Policy {
+    /// Reads a policy from its members over those of the top. `accepted` says which of `issuers`
+    /// it accepts.
+    #[must_use]
+    pub fn read(
+        members: &Members,
+        issuers: &[(Issuer, Members)],
+        accepted: &[bool],
+        consumers: &Consumers,
+    ) -> Self {
+        let times = times(members);
+        // Once for what is inherited by nobody, so that these fields are known and checked.
+        let _ = IssuerRules::read(members, &times);
+        let policy = Self {
+            sources: sources(members),
+            max_token_bytes: members
+                .bytes("max_token_size", 512.0..=65_536.0)
+                .unwrap_or(MAX_TOKEN_BYTES),
+            upstream_token: upstream_token(members),
+            access: rules::access(members),
+            preflights: preflights(members),
+            rules: rules::read(members),
+            requirement: requirement::read(members),
+            caller: caller::read(members, consumers),
+            answers: Answers {
+                realm: realm(members).unwrap_or_else(|| "keycloak".to_owned()),
+                detail: members
+                    .choice(
+                        "error_detail",
+                        &[
+                            ("full", Detail::Full),
+                            ("code", Detail::Code),
+                            ("none", Detail::None),
+                        ],
+                    )
+                    .unwrap_or_default(),
+            },
+            reports_only: members.boolean("report_only").unwrap_or(false),
+            issuers: issuers
+                .iter()
+                .zip(accepted)
+                .map(|((_, issuer), accepted)| {
+                    accepted.then(|| IssuerRules::read(&members.between(issuer), &times))
+                })
+                .collect(),
+        };
+        policy.warn(&members.path, members.findings());
+        policy
+    }
+
     fn warn(&self, path: &str, findings: &Findings) {
+        if self.reports_only {
+            findings.warning(path, "report_only: every request passes");
+        }
+        if self.access == Access::Public && self.rules.is_none() {
+            findings.warning(path, "access is public: every request passes");
+        }
+        if self.preflights.all_options {
+            findings.warning(
+                path,
+                "run_on_preflight is false: every OPTIONS request passes; bypass_cors_preflight \
+                 lets preflights pass, and nothing else",
+            );
+        }
         let accepted = || self.issuers.iter().flatten();
         if accepted().any(|rules| rules.claims.audiences.is_none()) {
             findings.warning(path, "no allowed_aud: any token of the realm passes, whomever it was issued for (RFC 8725, 3.9)");
@@ -204,75 +137,163 @@ impl Policy {
         if accepted().any(|rules| !rules.claims.require_exp) {
             findings.warning(path, "claims_to_verify has no exp: expired tokens pass");
         }
-        if self.header_names.is_empty() {
-            findings.warning(path, "header_names is empty: no request can pass");
+        if self.sources.headers.is_empty()
+            && self.sources.params.is_empty()
+            && self.sources.cookies.is_empty()
+        {
+            let text =
+                "header_names, uri_param_names and cookie_names are empty: no token is found";
+            findings.warning(path, text);
         }
     }
 }
 
-fn values(list: Vec<At<String>>) -> Vec<String> {
-    list.into_iter().map(|item| item.value).collect()
-}
-
-/// Reads a list of strings, each of which `parse` must take.
-fn parsed<T>(
-    members: &Members,
-    name: &'static str,
-    allowed: &str,
-    parse: impl Fn(&str) -> Option<T>,
-) -> Option<Vec<T>> {
-    let items = members.strings(name)?;
-    let parsed = items.into_iter().filter_map(|At { path, value }| {
-        let parsed = parse(&value);
-        if parsed.is_none() {
-            members.findings().fault(&path, quote(&value), allowed);
-        }
-        parsed
+/// What a policy says of the claims of time.
+fn times(members: &Members) -> ClaimRules {
+    let verified = members.parsed("claims_to_verify", "exp or nbf", |claim| {
+        ["exp", "nbf"].contains(&claim).then(|| claim.to_owned())
     });
-    Some(parsed.collect())
-}
-
-fn algorithms(members: &Members) -> Option<Vec<Algorithm>> {
-    let names: Vec<_> = Algorithm::ALL.iter().map(|alg| alg.name()).collect();
-    let allowed = format!("one of {}", names.join(", "));
-    let algorithms = parsed(members, "allowed_alg", &allowed, Algorithm::by_name)?;
-    if algorithms.is_empty() {
-        members.fault("allowed_alg", "no algorithm", "at least one");
+    let verifies = |claim: &str| match &verified {
+        // jwt-keycloak's default.
+        None => claim == "exp",
+        Some(claims) => claims.iter().any(|name| name == claim),
+    };
+    let maximum_expiration = members
+        .seconds("maximum_expiration", 0.0..=31_536_000.0)
+        .filter(|maximum| maximum.0 > 0);
+    if maximum_expiration.is_some() && !verifies("exp") {
+        members.fault(
+            "maximum_expiration",
+            "a maximum, and a claims_to_verify without exp",
+            "0, or exp in claims_to_verify",
+        );
     }
-    Some(algorithms)
-}
-
-/// Keycloak's other tokens are signed by the same keys; to accept them here would turn a proof of
-/// login, or a token that lives for weeks, into an access token (RFC 8725, 2.8 and 3.12).
-fn types(members: &Members) -> Option<Vec<String>> {
-    let allowed =
-        "types of access tokens; not those of ID, refresh, offline, logout or registration tokens";
-    let forbidden = [
-        "ID",
-        "Refresh",
-        "Offline",
-        "Logout",
-        "RegistrationAccessToken",
-        "InitialAccessToken",
-    ];
-    let types = parsed(members, "allowed_typ", allowed, |typ| {
-        let weak = forbidden
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(typ));
-        (!weak).then(|| typ.to_owned())
-    })?;
-    if types.is_empty() {
-        members.fault("allowed_typ", "no type", "at least one");
+    ClaimRules {
+        require_exp: verifies("exp"),
+        require_nbf: verifies("nbf"),
+        maximum_expiration,
+        ..ClaimRules::default()
     }
-    Some(types)
 }
 
-fn header_names(members: &Members) -> Option<Vec<String>> {
-    // RFC 9110, 5.1 and 5.6.2.
-    parsed(members, "header_names", "a header's name", |name| {
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        name.bytes().all(token).then(|| name.to_ascii_lowercase())
-    })
+fn sources(members: &Members) -> TokenSources {
+    let names = |name| {
+        let names = members.strings(name)?;
+        Some(names.into_iter().map(|name| name.value).collect())
+    };
+    let cookies = members.parsed("cookie_names", "the name of a cookie", |name| {
+        // RFC 6265, 4.1.1.
+        is_token(name).then(|| name.to_owned())
+    });
+    TokenSources {
+        headers: header_sources(members),
+        // jwt-keycloak's default.
+        params: names("uri_param_names").unwrap_or_else(|| vec!["jwt".to_owned()]),
+        cookies: cookies.unwrap_or_default(),
+    }
+}
+
+/// Names, each with the scheme Bearer, or `{name, scheme}`.
+fn header_sources(members: &Members) -> Vec<HeaderSource> {
+    let bearer = |name: String| HeaderSource {
+        name,
+        scheme: Some("Bearer".to_owned()),
+    };
+    let allowed = "a header's name, or an object with name and scheme";
+    let one = |value: &serde_json::Value| value.is_string();
+    let Some(items) = members.list_or_one("header_names", one, "a list of headers' names") else {
+        return vec![bearer("authorization".to_owned())];
+    };
+    let sources = items.into_iter().filter_map(|At { path, value }| {
+        if let Some(text) = value.as_str() {
+            let name = header_name(text);
+            if name.is_none() {
+                members.findings().fault(&path, quote(text), allowed);
+            }
+            return name.map(bearer);
+        }
+        if !value.is_object() {
+            members.findings().fault(&path, describe(value), allowed);
+            return None;
+        }
+        let members = Members::open(&path, value, members.findings())?;
+        let name = members.string("name");
+        let lower = name.as_ref().and_then(|name| header_name(&name.value));
+        if lower.is_none() {
+            members.fault("name", "no header's name", "a header's name");
+        }
+        let scheme = match members.get("scheme") {
+            None => Some("Bearer".to_owned()),
+            Some(At { value, .. }) if value == "" => None,
+            Some(At { path, value }) => {
+                let scheme = value.as_str().filter(|scheme| is_scheme(scheme));
+                if scheme.is_none() {
+                    let allowed = "a scheme of letters, digits and hyphens, or nothing";
+                    members.findings().fault(&path, describe(value), allowed);
+                }
+                scheme.map(str::to_owned)
+            }
+        };
+        members.finish();
+        Some(HeaderSource {
+            name: lower?,
+            scheme,
+        })
+    });
+    sources.collect()
+}
+
+/// A header's name in lower case (RFC 9110, 5.1); `None` if it cannot be one.
+#[must_use]
+pub fn header_name(name: &str) -> Option<String> {
+    (!name.is_empty() && is_token(name)).then(|| name.to_ascii_lowercase())
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(text: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    text.bytes().all(token)
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn upstream_token(members: &Members) -> UpstreamToken {
+    let Some(At { path, value }) = members.get("upstream_token") else {
+        return UpstreamToken::Keep;
+    };
+    // Whatever is found there may be a credential.
+    let fault = |path: &str, found: &str| {
+        let allowed = "keep, hide, or an object with replace, a text for the authorization header";
+        members.findings().fault(path, found, allowed);
+        UpstreamToken::Hide
+    };
+    match value.as_str() {
+        Some("keep") => UpstreamToken::Keep,
+        Some("hide") => UpstreamToken::Hide,
+        Some(_) => fault(&path, "another text"),
+        None if value.is_object() => {
+            let Some(members) = Members::open(&path, value, members.findings()) else {
+                return UpstreamToken::Hide;
+            };
+            let text = members.get("replace").map(|at| at.value.as_str());
+            members.finish();
+            match text.flatten().and_then(header_value) {
+                Some(text) => UpstreamToken::Replace(text),
+                None => fault(&format!("{path}.replace"), "no text that a header can hold"),
+            }
+        }
+        None => fault(&path, &describe(value)),
+    }
+}
+
+fn preflights(members: &Members) -> Preflights {
+    Preflights {
+        all_options: !members.boolean("run_on_preflight").unwrap_or(true),
+        cors: members.boolean("bypass_cors_preflight").unwrap_or(false),
+    }
 }
 
 fn realm(members: &Members) -> Option<String> {
@@ -287,34 +308,4 @@ fn realm(members: &Members) -> Option<String> {
         );
     }
     Some(value)
-}
-
-fn claims_to_verify(members: &Members) -> Option<Vec<String>> {
-    parsed(members, "claims_to_verify", "exp or nbf", |claim| {
-        ["exp", "nbf"].contains(&claim).then(|| claim.to_owned())
-    })
-}
-
-fn scopes(members: &Members) -> Option<Vec<String>> {
-    // RFC 6749, 3.3: scope-token.
-    parsed(
-        members,
-        "scope",
-        "one scope, without blanks, quotes and backslashes",
-        |scope| {
-            let token = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'"' && byte != b'\\';
-            scope.bytes().all(token).then(|| scope.to_owned())
-        },
-    )
-}
-
-fn client_roles(members: &Members) -> Option<Vec<ClientRole>> {
-    // As jwt-keycloak: split at the last colon, for client ids may have one.
-    parsed(members, "client_roles", "CLIENT:ROLE", |text| {
-        let (client, role) = text.rsplit_once(':')?;
-        (!client.is_empty() && !role.is_empty()).then(|| ClientRole {
-            client: client.to_owned(),
-            role: role.to_owned(),
-        })
-    })
 }

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -38,16 +39,26 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Notes a fault, once: what policies inherit is read again for each of them.
     pub fn fault(&self, path: &str, found: impl Into<String>, allowed: impl Into<String>) {
-        self.faults.borrow_mut().push(Fault {
+        let fault = Fault {
             path: path.to_owned(),
             found: found.into(),
             allowed: allowed.into(),
-        });
+        };
+        let mut faults = self.faults.borrow_mut();
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
     }
 
+    /// Notes a warning, once.
     pub fn warning(&self, path: &str, text: impl fmt::Display) {
-        self.warnings.borrow_mut().push(format!("{path}: {text}"));
+        let warning = format!("{path}: {text}");
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     #[must_use]
@@ -64,12 +75,19 @@ pub struct At<T> {
 }
 
 /// The members of one object, each of which is asked for by name; what was never asked for is
-/// unknown.
-#[derive(Debug)]
+/// unknown. Laid over others, it inherits what it does not state.
+#[derive(Clone, Debug)]
 pub struct Members<'a> {
+    /// Where the object stands; of several, the uppermost.
     pub path: String,
-    members: &'a Map<String, Value>,
+    layers: Vec<Rc<Layer<'a>>>,
     findings: &'a Findings,
+}
+
+#[derive(Debug)]
+struct Layer<'a> {
+    path: String,
+    members: &'a Map<String, Value>,
     asked: RefCell<Vec<&'static str>>,
 }
 
@@ -80,12 +98,52 @@ impl<'a> Members<'a> {
             findings.fault(path, describe(value), "an object");
             return None;
         };
-        Some(Self {
+        let layer = Layer {
             path: path.to_owned(),
             members,
-            findings,
             asked: RefCell::default(),
+        };
+        Some(Self {
+            path: path.to_owned(),
+            layers: vec![Rc::new(layer)],
+            findings,
         })
+    }
+
+    /// These members, and where they have none, those of `base`.
+    #[must_use]
+    pub fn over(&self, base: &Self) -> Self {
+        Self {
+            path: self.path.clone(),
+            layers: [self.layers.as_slice(), base.layers.as_slice()].concat(),
+            findings: self.findings,
+        }
+    }
+
+    /// Members of nothing, for what inherits everything.
+    #[must_use]
+    pub fn nothing(&self) -> Self {
+        Self {
+            layers: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// The members of `middle` laid between the uppermost of these and the rest.
+    #[must_use]
+    pub fn between(&self, middle: &Self) -> Self {
+        let (first, rest) = self.layers.split_at(self.layers.len().min(1));
+        // The top's own policy is no layer of its own: it comes after the middle.
+        let (above, below) = if rest.is_empty() {
+            (rest, first)
+        } else {
+            (first, rest)
+        };
+        Self {
+            path: self.path.clone(),
+            layers: [above, middle.layers.as_slice(), below].concat(),
+            findings: self.findings,
+        }
     }
 
     pub fn string(&self, name: &'static str) -> Option<At<String>> {
@@ -95,45 +153,82 @@ impl<'a> Members<'a> {
 
     /// A list of strings; one string alone counts as a list of one.
     pub fn strings(&self, name: &'static str) -> Option<Vec<At<String>>> {
-        let At { path, value } = self.get(name)?;
-        if value.is_string() {
-            return Some(self.non_empty(path, value).into_iter().collect());
-        }
-        let items = self.list(&path, value, "a list of strings")?;
+        let items = self.list_or_one(name, Value::is_string, "a list of strings")?;
         Some(
             items
+                .into_iter()
                 .filter_map(|item| self.non_empty(item.path, item.value))
                 .collect(),
         )
     }
 
-    pub fn objects(&self, name: &'static str) -> Vec<Members<'a>> {
-        self.get(name)
-            .and_then(|At { path, value }| self.list(&path, value, "a list of objects"))
+    /// A list of strings, each of which `parse` must take.
+    pub fn parsed<T>(
+        &self,
+        name: &'static str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = self.strings(name)?;
+        let parsed = items.into_iter().filter_map(|At { path, value }| {
+            let parsed = parse(&value);
+            if parsed.is_none() {
+                self.findings.fault(&path, quote(&value), allowed);
+            }
+            parsed
+        });
+        Some(parsed.collect())
+    }
+
+    /// The items of a list, whatever they are; a value of which `is_one` holds stands for a list
+    /// of itself.
+    pub fn list_or_one(
+        &self,
+        name: &'static str,
+        is_one: impl Fn(&Value) -> bool,
+        allowed: &str,
+    ) -> Option<Vec<At<&'a Value>>> {
+        let At { path, value } = self.get(name)?;
+        if is_one(value) {
+            return Some(vec![At { path, value }]);
+        }
+        self.list(&path, value, allowed)
+    }
+
+    /// A list of objects; none if it is not there.
+    pub fn objects(&self, name: &'static str) -> Vec<Self> {
+        self.list_or_one(name, |_| false, "a list of objects")
             .into_iter()
             .flatten()
             .filter_map(|item| Self::open(&item.path, item.value, self.findings))
             .collect()
     }
 
-    /// An object whose members are objects, with their names.
-    pub fn named_objects(&self, name: &'static str) -> Vec<(String, Members<'a>)> {
-        let Some(At { path, value }) = self.get(name) else {
-            return Vec::new();
-        };
+    /// An object of any members, with their names and places.
+    pub fn named_values(&self, name: &'static str) -> Option<Vec<(String, At<&'a Value>)>> {
+        let At { path, value } = self.get(name)?;
         if value.as_array().is_some_and(Vec::is_empty) {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let Some(object) = value.as_object() else {
             self.findings
-                .fault(&path, describe(value), "an object of named objects");
-            return Vec::new();
+                .fault(&path, describe(value), "an object of named members");
+            return None;
         };
-        object
-            .iter()
-            .filter_map(|(name, value)| {
-                Self::open(&join(&path, name), value, self.findings)
-                    .map(|members| (name.clone(), members))
+        let at = |(name, value): (&String, &'a Value)| {
+            let path = join(&path, name);
+            (name.clone(), At { path, value })
+        };
+        Some(object.iter().map(at).collect())
+    }
+
+    /// An object whose members are objects, with their names.
+    pub fn named_objects(&self, name: &'static str) -> Vec<(String, Self)> {
+        self.named_values(name)
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, At { path, value })| {
+                Self::open(&path, value, self.findings).map(|members| (name, members))
             })
             .collect()
     }
@@ -144,6 +239,18 @@ impl<'a> Members<'a> {
             self.findings.fault(&path, describe(value), "true or false");
         }
         value.as_bool()
+    }
+
+    /// One of some words.
+    pub fn choice<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let At { path, value } = self.get(name)?;
+        let chosen = words.iter().find(|(word, _)| value == word);
+        if chosen.is_none() {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            let allowed = format!("one of {}", words.join(", "));
+            self.findings.fault(&path, describe(value), allowed);
+        }
+        chosen.map(|(_, meaning)| *meaning)
     }
 
     /// Seconds, with a fraction if need be.
@@ -164,19 +271,55 @@ impl<'a> Members<'a> {
         Some(bytes as usize)
     }
 
-    /// Notes a fault at a member of this object.
-    pub fn fault(&self, name: &str, found: impl Into<String>, allowed: impl Into<String>) {
-        self.findings.fault(&join(&self.path, name), found, allowed);
+    /// A member as it stands.
+    pub fn get(&self, name: &'static str) -> Option<At<&'a Value>> {
+        for layer in &self.layers {
+            layer.asked.borrow_mut().push(name);
+        }
+        self.layers.iter().find_map(|layer| {
+            let value = layer.members.get(name).filter(|value| !value.is_null())?;
+            let path = join(&layer.path, name);
+            Some(At { path, value })
+        })
     }
 
+    /// Notes a fault at a member, where it stands or should stand.
+    pub fn fault(&self, name: &str, found: impl Into<String>, allowed: impl Into<String>) {
+        let stated = |layer: &&Rc<Layer>| layer.members.contains_key(name);
+        let path = self
+            .layers
+            .iter()
+            .find(stated)
+            .map_or(&self.path, |layer| &layer.path);
+        self.findings.fault(&join(path, name), found, allowed);
+    }
+
+    #[must_use]
     pub fn findings(&self) -> &'a Findings {
         self.findings
     }
 
-    /// Notes the members that nothing asked for.
-    pub fn finish(self) {
-        let asked = self.asked.into_inner();
-        for name in self.members.keys() {
+    /// The names of the uppermost object's members that were asked for, each once.
+    #[must_use]
+    pub fn asked(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for name in self
+            .layers
+            .first()
+            .iter()
+            .flat_map(|l| l.asked.borrow().clone())
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Notes those members of the uppermost object that nothing asked for.
+    pub fn finish(&self) {
+        let asked = self.asked();
+        for name in self.layers.first().iter().flat_map(|l| l.members.keys()) {
             if !asked.contains(&name.as_str()) {
                 self.findings.fault(
                     &join(&self.path, name),
@@ -185,13 +328,6 @@ impl<'a> Members<'a> {
                 );
             }
         }
-    }
-
-    fn get(&self, name: &'static str) -> Option<At<&'a Value>> {
-        self.asked.borrow_mut().push(name);
-        let value = self.members.get(name).filter(|value| !value.is_null())?;
-        let path = join(&self.path, name);
-        Some(At { path, value })
     }
 
     fn non_empty(&self, path: String, value: &Value) -> Option<At<String>> {
@@ -208,12 +344,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn list(
-        &self,
-        path: &str,
-        value: &'a Value,
-        allowed: &str,
-    ) -> Option<impl Iterator<Item = At<&'a Value>> + use<'a>> {
+    fn list(&self, path: &str, value: &'a Value, allowed: &str) -> Option<Vec<At<&'a Value>>> {
         let items = match value {
             Value::Array(items) => items.as_slice(),
             Value::Object(empty) if empty.is_empty() => &[],
@@ -222,11 +353,11 @@ impl<'a> Members<'a> {
                 return None;
             }
         };
-        let path = path.to_owned();
-        Some(items.iter().enumerate().map(move |(index, value)| At {
+        let item = |(index, value)| At {
             path: format!("{path}[{index}]"),
             value,
-        }))
+        };
+        Some(items.iter().enumerate().map(item).collect())
     }
 
     fn number(&self, name: &'static str, range: RangeInclusive<f64>, unit: &str) -> Option<f64> {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::envoy_struct;
 use super::issuer::{self, Issuer, IssuerDefaults};
-use super::policy::{Policy, PolicyFields};
-use super::reader::{Fault, Findings, Members, quote};
+use super::policy::Policy;
+use super::reader::{At, Fault, Findings, Members, quote};
+use super::{caller, envoy_struct};
+use crate::caller::consumers::Consumers;
 use crate::json::{self, Limits};
 use crate::keys::cache::Timing;
 use crate::time::Millis;
@@ -19,6 +20,9 @@ const LIMITS: Limits = Limits {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub issuers: Vec<Issuer>,
+    /// Issuers whose tokens are refused, whatever else is said of them.
+    pub blocked: Vec<String>,
+    pub consumers: Consumers,
     /// For routes that name no policy.
     pub base: Policy,
     pub policies: BTreeMap<String, Policy>,
@@ -84,8 +88,8 @@ fn parse(text: &[u8]) -> Result<serde_json::Value, json::JsonError> {
 }
 
 fn read(members: Members) -> Settings {
-    let findings = members.findings();
-    let issuers = issuer::read_all(&members, &IssuerDefaults::read(&members));
+    let nothing = members.nothing();
+    let issuers = issuer::read_all(&members, &IssuerDefaults::read(&members), &nothing);
     if issuers.is_empty() {
         members.fault(
             "allowed_iss",
@@ -95,36 +99,29 @@ fn read(members: Members) -> Settings {
     }
     let timing = timing(&members);
     let shared_key_cache = members.boolean("shared_key_cache");
-    let top = PolicyFields::read(&members);
+    let blocked = members.strings("blocked_iss").unwrap_or_default();
+    warn_of_ignored(&members);
+    let consumers = caller::consumers(&members);
     let everyone = vec![true; issuers.len()];
-    let resolve = |path: &str, fields: &PolicyFields, accepted: &[bool]| {
-        let own = issuers.iter().map(|issuer| &issuer.token);
-        fields.resolve(
-            path,
-            &top.token,
-            own.zip(accepted.iter().copied()),
-            findings,
-        )
-    };
-    let base = resolve("$", &PolicyFields::default().over(&top), &everyone);
+    let base = Policy::read(&members, &issuers, &everyone, &consumers);
     let policies = members
         .named_objects("policies")
         .into_iter()
-        .map(|(name, members)| {
-            let accepted = accepted_issuers(&members, &issuers);
-            let fields = PolicyFields::read(&members).over(&top);
-            let policy = resolve(
-                &members.path,
-                &fields,
-                accepted.as_deref().unwrap_or(&everyone),
-            );
-            members.finish();
+        .map(|(name, own)| {
+            let accepted = accepted_issuers(&own, &issuers).unwrap_or_else(|| everyone.clone());
+            let policy = Policy::read(&own.over(&members), &issuers, &accepted, &consumers);
+            own.finish();
             (name, policy)
         })
         .collect();
+    for (_, own) in &issuers {
+        own.finish();
+    }
     members.finish();
     Settings {
-        issuers,
+        issuers: issuers.into_iter().map(|(issuer, _)| issuer).collect(),
+        blocked: blocked.into_iter().map(|iss| iss.value).collect(),
+        consumers,
         base,
         policies,
         timing,
@@ -132,11 +129,30 @@ fn read(members: Members) -> Settings {
     }
 }
 
+/// Fields of jwt-keycloak that can mean nothing here.
+fn warn_of_ignored(members: &Members) {
+    for (name, text) in [
+        (
+            "algorithm",
+            "ignored, as in jwt-keycloak 1.8; allowed_alg says which algorithms are accepted",
+        ),
+        (
+            "cafile",
+            "ignored: the host verifies TLS (Envoy: trusted_ca of the issuer's cluster; Kong: \
+             nginx_wasm_tls_trusted_certificate)",
+        ),
+    ] {
+        if let Some(At { path, .. }) = members.string(name) {
+            members.findings().warning(&path, text);
+        }
+    }
+}
+
 /// A policy's `allowed_iss`: some of the issuers that the configuration knows.
-fn accepted_issuers(members: &Members, issuers: &[Issuer]) -> Option<Vec<bool>> {
+fn accepted_issuers(members: &Members, issuers: &[(Issuer, Members)]) -> Option<Vec<bool>> {
     let names = members.strings("allowed_iss")?;
     for name in &names {
-        if !issuers.iter().any(|issuer| issuer.iss == name.value) {
+        if !issuers.iter().any(|(issuer, _)| issuer.iss == name.value) {
             members.findings().fault(
                 &name.path,
                 quote(&name.value),
@@ -152,7 +168,7 @@ fn accepted_issuers(members: &Members, issuers: &[Issuer]) -> Option<Vec<bool>> 
         );
     }
     let accepted = |issuer: &Issuer| names.iter().any(|name| name.value == issuer.iss);
-    Some(issuers.iter().map(accepted).collect())
+    Some(issuers.iter().map(|(issuer, _)| accepted(issuer)).collect())
 }
 
 fn timing(members: &Members) -> Timing {
@@ -217,9 +233,12 @@ mod tests {
             "roles": ["c"], "client_roles": ["d:e:f"],
         }));
         let policy = settings.base;
-        assert_eq!(policy.header_names, ["x-token"]);
-        assert_eq!(policy.requirements.scopes, ["a"]);
-        assert_eq!(policy.requirements.client_roles[0].client, "d:e");
+        assert_eq!(policy.sources.headers[0].name, "x-token");
+        let text = policy.requirement.to_string();
+        assert_eq!(
+            text,
+            "(scope a and realm role b and role c and client role d:e:f)"
+        );
         let rules = policy.issuers[0].as_ref().unwrap();
         assert!(rules.claims.require_exp && rules.claims.require_nbf);
         assert_eq!(
@@ -250,8 +269,8 @@ mod tests {
         let policy = settings.policy(Some("p")).unwrap();
         assert_eq!(aud(policy, 0), None);
         assert_eq!(aud(policy, 1).unwrap(), ["route"]);
-        assert_eq!(policy.requirements.scopes, ["s"]);
-        assert_eq!(policy.requirements.realm_roles, ["r"]);
+        let text = policy.requirement.to_string();
+        assert_eq!(text, "(scope s and realm role r)");
         let skew = |issuer: usize| {
             settings.base.issuers[issuer]
                 .as_ref()

@@ -82,7 +82,7 @@ pub enum Next {
     /// The same flight goes on with this address.
     Fetch(HttpUrl),
     /// The flight is over, well or not.
-    Over,
+    Over { success: bool },
 }
 
 #[derive(Debug)]
@@ -96,6 +96,8 @@ pub struct KeyCache {
     flights: Vec<Flight>,
     /// A flight was lost with its request; the lease is still out.
     orphaned: bool,
+    /// A flight of the background was given up.
+    gave_up: bool,
     /// Until when a worker may be fetching, this one or another.
     lease_until: UnixMillis,
     trouble: Trouble,
@@ -115,6 +117,7 @@ struct Flight {
     call: CallId,
     owner: Owner,
     fetches: Document,
+    sent_at: UnixMillis,
     /// When its answer is overdue.
     until: UnixMillis,
 }
@@ -137,6 +140,7 @@ impl KeyCache {
             jwks_uri: None,
             flights: Vec::new(),
             orphaned: false,
+            gave_up: false,
             lease_until: UnixMillis::default(),
             trouble: Trouble::default(),
             refetched: Vec::new(),
@@ -303,6 +307,7 @@ impl KeyCache {
             call,
             owner,
             fetches,
+            sent_at: now,
             until: now.plus(self.flight_length()),
         });
     }
@@ -316,6 +321,18 @@ impl KeyCache {
             .map(|flight| flight.owner)
     }
 
+    /// When `call` was sent.
+    #[must_use]
+    pub fn sent_at(&self, call: CallId) -> Option<UnixMillis> {
+        let mut flights = self.flights.iter();
+        Some(flights.find(|flight| flight.call == call)?.sent_at)
+    }
+
+    /// Whether flights were given up since this was last asked.
+    pub fn take_overdue(&mut self) -> bool {
+        std::mem::take(&mut self.gave_up)
+    }
+
     /// The answer to `call` came, or it failed.
     pub fn answered(
         &mut self,
@@ -326,7 +343,7 @@ impl KeyCache {
         log: &mut Vec<LogLine>,
     ) -> Next {
         let Some(index) = self.flights.iter().position(|flight| flight.call == call) else {
-            return Next::Over;
+            return Next::Over { success: false };
         };
         let flight = self.flights.swap_remove(index);
         let mut brings_new_key = false;
@@ -343,6 +360,7 @@ impl KeyCache {
                 Ok(None)
             }
         });
+        let success = outcome.is_ok();
         match outcome {
             Ok(Some(jwks_uri)) => {
                 self.jwks_uri = Some(jwks_uri.clone());
@@ -354,7 +372,7 @@ impl KeyCache {
             Err(why) => self.failed(&why, now, log),
         }
         self.flight_ended(brings_new_key, shared);
-        Next::Over
+        Next::Over { success }
     }
 
     /// A request is gone, and with it the flights that it owned. The next tick goes on with them,
@@ -387,6 +405,7 @@ impl KeyCache {
             flight.owner != Owner::Background || flight.until.is_ahead(now, length)
         });
         if self.flights.len() < before {
+            self.gave_up = true;
             self.back_off(now);
             self.flight_ended(false, shared);
         }

@@ -1,0 +1,88 @@
+//! What is asked of the tokens of one issuer under one policy. These fields may stand in the
+//! policy, in the issuer and at the top; the most specific wins, in this order.
+
+use super::reader::Members;
+use super::requirement::{claim_path, client_roles_path};
+use crate::authorization::claim_shape::ClaimShape;
+use crate::claims::ClaimRules;
+use crate::jose::algorithm::Algorithm;
+
+#[derive(Clone, Debug)]
+pub struct IssuerRules {
+    pub algorithms: Vec<Algorithm>,
+    pub claims: ClaimRules,
+    pub shape: ClaimShape,
+}
+
+impl IssuerRules {
+    /// Reads them from a policy over an issuer over the top. `times` holds what the policy says of
+    /// the claims of time.
+    #[must_use]
+    pub fn read(members: &Members, times: &ClaimRules) -> Self {
+        let audiences = members.strings("allowed_aud").map(|audiences| {
+            let audiences = audiences.into_iter().map(|audience| audience.value);
+            audiences.collect::<Vec<_>>()
+        });
+        Self {
+            algorithms: algorithms(members),
+            claims: ClaimRules {
+                // More would keep expired tokens alive; clocks are better than that.
+                clock_skew: members
+                    .seconds("clock_skew", 0.0..=300.0)
+                    .unwrap_or_default(),
+                audiences: audiences.filter(|audiences| !audiences.is_empty()),
+                types: types(members),
+                ..times.clone()
+            },
+            shape: shape(members),
+        }
+    }
+}
+
+fn shape(members: &Members) -> ClaimShape {
+    let keycloaks = ClaimShape::default();
+    ClaimShape {
+        scope: claim_path(members, "scope_claim").unwrap_or(keycloaks.scope),
+        realm_roles: claim_path(members, "realm_roles_claim").unwrap_or(keycloaks.realm_roles),
+        client_roles: client_roles_path(members, "client_roles_claim")
+            .unwrap_or(keycloaks.client_roles),
+        client_id: claim_path(members, "client_id_claim").unwrap_or(keycloaks.client_id),
+        groups: claim_path(members, "groups_claim").unwrap_or(keycloaks.groups),
+        wildcards: members.boolean("token_scope_wildcards").unwrap_or(false),
+    }
+}
+
+fn algorithms(members: &Members) -> Vec<Algorithm> {
+    let names: Vec<_> = Algorithm::ALL.iter().map(|alg| alg.name()).collect();
+    let allowed = format!("one of {}", names.join(", "));
+    let algorithms = members.parsed("allowed_alg", &allowed, Algorithm::by_name);
+    if algorithms.as_ref().is_some_and(Vec::is_empty) {
+        members.fault("allowed_alg", "no algorithm", "at least one");
+    }
+    algorithms.unwrap_or_else(|| Algorithm::DEFAULT.to_vec())
+}
+
+/// Keycloak's other tokens are signed by the same keys; to accept them here would turn a proof of
+/// login, or a token that lives for weeks, into an access token (RFC 8725, 2.8 and 3.12).
+fn types(members: &Members) -> Vec<String> {
+    let allowed =
+        "types of access tokens; not those of ID, refresh, offline, logout or registration tokens";
+    let forbidden = [
+        "ID",
+        "Refresh",
+        "Offline",
+        "Logout",
+        "RegistrationAccessToken",
+        "InitialAccessToken",
+    ];
+    let types = members.parsed("allowed_typ", allowed, |typ| {
+        let weak = forbidden
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(typ));
+        (!weak).then(|| typ.to_owned())
+    });
+    if types.as_ref().is_some_and(Vec::is_empty) {
+        members.fault("allowed_typ", "no type", "at least one");
+    }
+    types.unwrap_or_else(|| vec!["Bearer".to_owned()])
+}

@@ -1,0 +1,117 @@
+//! What the gate knows about a request, and what is done to it before it goes up.
+
+pub mod credentials;
+pub mod path;
+pub mod rules;
+
+/// A header field as it came: name and value.
+pub type Field = (Vec<u8>, Vec<u8>);
+
+/// A request's head.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The policy that the route names.
+    pub policy: Option<String>,
+    pub method: Vec<u8>,
+    /// Path and query as the client sent them.
+    pub path: Vec<u8>,
+    /// All fields, in order, duplicates included.
+    pub headers: Vec<Field>,
+}
+
+/// A change to a request's header fields. Names are lower case but for those that a client sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum HeaderEdit {
+    /// In place of all fields of this name.
+    Set(String, Vec<u8>),
+    /// All fields of this name.
+    Remove(String),
+}
+
+impl Request {
+    /// The values of all fields of a name, which is in lower case.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers
+            .iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// The path's part before the query.
+    #[must_use]
+    pub fn path_without_query(&self) -> &[u8] {
+        let end = self.path.iter().position(|byte| *byte == b'?');
+        end.and_then(|end| self.path.get(..end))
+            .unwrap_or(&self.path)
+    }
+
+    /// The query, without its question mark.
+    #[must_use]
+    pub fn query(&self) -> Option<&[u8]> {
+        let start = self.path.iter().position(|byte| *byte == b'?')?;
+        self.path.get(start.saturating_add(1)..)
+    }
+
+    /// Whether its answer has to be one of gRPC (gRPC over HTTP/2, "Requests").
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        self.values("content-type").any(|value| {
+            value
+                .strip_prefix(b"application/grpc")
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+        })
+    }
+
+    /// Whether a browser asks what another origin's page may send (Fetch, 3.2.2: CORS-preflight
+    /// request).
+    #[must_use]
+    pub fn is_cors_preflight(&self) -> bool {
+        let has = |name| self.values(name).next().is_some();
+        self.method == b"OPTIONS" && has("origin") && has("access-control-request-method")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, fields: &[(&str, &str)]) -> Request {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        Request {
+            method: bytes(method),
+            headers: fields.iter().map(|(n, v)| (bytes(n), bytes(v))).collect(),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn grpc_by_its_content_type() {
+        let is = |content_type| request("POST", &[("Content-Type", content_type)]).is_grpc();
+        assert!(
+            is("application/grpc") && is("application/grpc+proto") && is("application/grpc;x=1")
+        );
+        assert!(!is("application/grpc-web") && !is("application/json") && !is(""));
+    }
+
+    #[test]
+    fn a_preflight_has_a_method_and_two_headers() {
+        let origin = ("origin", "https://a");
+        let asked = ("access-control-request-method", "PUT");
+        assert!(request("OPTIONS", &[origin, asked]).is_cors_preflight());
+        assert!(!request("OPTIONS", &[origin]).is_cors_preflight());
+        assert!(!request("OPTIONS", &[asked]).is_cors_preflight());
+        assert!(!request("GET", &[origin, asked]).is_cors_preflight());
+    }
+
+    #[test]
+    fn the_query_begins_at_the_first_question_mark() {
+        let request = |path: &str| Request {
+            path: path.as_bytes().to_vec(),
+            ..Request::default()
+        };
+        assert_eq!(request("/a?b?c").path_without_query(), b"/a");
+        assert_eq!(request("/a?b?c").query(), Some(b"b?c".as_slice()));
+        assert_eq!(request("/a").path_without_query(), b"/a");
+        assert_eq!(request("/a").query(), None);
+    }
+}
