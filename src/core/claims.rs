@@ -8,8 +8,8 @@
 use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
-use crate::jose::jwk::VerificationKey;
 use crate::jose::jws::ReceivedToken;
+use crate::jose::key::VerificationKey;
 use crate::jose::signature;
 use crate::refusal::Reason;
 use crate::time::{Millis, UnixMillis};

@@ -69,7 +69,8 @@ const MAX_WAITING: usize = 1000;
 #[derive(Debug)]
 pub struct Gate {
     settings: Settings,
-    caches: Vec<KeyCache>,
+    /// By the issuer's index; none for one whose keys are all configured.
+    caches: Vec<Option<KeyCache>>,
     waiting: BTreeMap<RequestId, Waiting>,
     last_call: u32,
     /// Whether a request can be resumed by an event that is not its own. Kong's host cannot.
@@ -92,7 +93,10 @@ impl Gate {
         let caches = settings
             .issuers
             .iter()
-            .map(|issuer| KeyCache::new(&issuer.iss, issuer.source.clone(), settings.timing))
+            .map(|issuer| {
+                let source = issuer.source.clone()?;
+                Some(KeyCache::new(&issuer.iss, source, settings.timing))
+            })
             .collect();
         Self {
             settings,
@@ -129,7 +133,7 @@ impl Gate {
         let mut judgement = self.judge(&intake, policy, now);
         // Another worker may know more already.
         if let Verdict::NeedsKeys { issuer, .. } = judgement.verdict
-            && let Some(cache) = self.caches.get_mut(issuer)
+            && let Some(Some(cache)) = self.caches.get_mut(issuer)
             && cache.take_news(now, shared, &mut effects.log)
         {
             judgement = self.judge(&intake, policy, now);
@@ -149,9 +153,9 @@ impl Gate {
         };
         effects.measures.push(Measure::Keys { issuer, hit: false });
         let wish = match self.caches.get_mut(issuer) {
-            Some(_) if self.waiting.len() >= MAX_WAITING => Wish::TryLater,
-            Some(cache) => cache.wish(need, self.can_wake, now, shared),
-            None => Wish::Denied,
+            Some(Some(_)) if self.waiting.len() >= MAX_WAITING => Wish::TryLater,
+            Some(Some(cache)) => cache.wish(need, self.can_wake, now, shared),
+            _ => Wish::Denied,
         };
         let joined = wish == Wish::Join;
         match wish {
@@ -184,7 +188,7 @@ impl Gate {
     pub fn tick(&mut self, now: UnixMillis, shared: &mut dyn SharedData, effects: &mut Effects) {
         let mut news = Vec::new();
         for issuer in 0..self.caches.len() {
-            let Some(cache) = self.caches.get_mut(issuer) else {
+            let Some(Some(cache)) = self.caches.get_mut(issuer) else {
                 continue;
             };
             if cache.take_news(now, shared, &mut effects.log) {
@@ -227,6 +231,7 @@ impl Gate {
             .caches
             .iter_mut()
             .enumerate()
+            .filter_map(|(issuer, cache)| Some((issuer, cache.as_mut()?)))
             .find_map(|(issuer, cache)| cache.owner_of(call).map(|owner| (issuer, owner, cache)));
         let Some((issuer, owner, cache)) = found else {
             return;
@@ -249,7 +254,7 @@ impl Gate {
     /// A request went away, decided or not.
     pub fn gone(&mut self, id: RequestId) {
         self.waiting.remove(&id);
-        for cache in &mut self.caches {
+        for cache in self.caches.iter_mut().flatten() {
             cache.abandoned(Owner::Request(id));
         }
     }
@@ -276,7 +281,7 @@ impl Gate {
         shared: &mut dyn SharedData,
         effects: &mut Effects,
     ) {
-        let Some(cache) = self.caches.get_mut(issuer) else {
+        let Some(Some(cache)) = self.caches.get_mut(issuer) else {
             return;
         };
         let mut joined = self
@@ -299,13 +304,17 @@ impl Gate {
         }
     }
 
+    fn cache(&self, issuer: usize) -> Option<&KeyCache> {
+        self.caches.get(issuer)?.as_ref()
+    }
+
     fn judge(&self, intake: &Intake, policy: &Policy, now: UnixMillis) -> Judgement {
         let token = match &intake.question {
             Question::Token(token) => token,
             Question::Refuse(reason) => return Judgement::without_token(*reason),
             Question::Pass(waiver) => return Judgement::waived(*waiver),
         };
-        let keys = |issuer: usize| self.caches.get(issuer).and_then(|cache| cache.usable(now));
+        let keys = |issuer: usize| self.cache(issuer)?.usable(now);
         judge(
             token,
             &self.settings,
@@ -324,7 +333,7 @@ impl Gate {
         now: UnixMillis,
         effects: &mut Effects,
     ) {
-        let Some(cache) = self.caches.get_mut(issuer) else {
+        let Some(Some(cache)) = self.caches.get_mut(issuer) else {
             return;
         };
         self.last_call = self.last_call.wrapping_add(1);
@@ -395,7 +404,7 @@ impl Gate {
     }
 
     fn is_expected(&self, issuer: usize, id: RequestId, now: UnixMillis) -> bool {
-        self.caches.get(issuer).is_some_and(|cache| {
+        self.cache(issuer).is_some_and(|cache| {
             if self.can_wake {
                 cache.is_expected(now)
             } else {
@@ -441,7 +450,7 @@ impl Gate {
             Verdict::Refuse(reason, _) => reason,
             Verdict::NeedsKeys { otherwise, .. } => otherwise,
         };
-        let cache = issuer.and_then(|issuer| self.caches.get(issuer));
+        let cache = issuer.and_then(|issuer| self.cache(issuer));
         // While the issuer cannot be reached, a key that is unknown may well be new: a 503, which
         // is worth a retry, and not a 401.
         let reason = match reason {

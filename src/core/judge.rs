@@ -62,7 +62,7 @@ pub fn judge<'k>(
             kid.clone_from(&token.header.kid);
             let known = accepted(&token, settings, policy)?;
             issuer = Some(known);
-            verify(token, known, policy, keys(known), now)
+            verify(token, known, settings, policy, keys(known), now)
         })
         .and_then(|token| permit(token, issuer, settings, policy, rule));
     Judgement {
@@ -123,38 +123,58 @@ fn accepted(
         .ok_or(Reason::IssuerNotAllowed)
 }
 
+/// RFC 7515, 5.2 step 8, with the issuer's configured keys and those that were fetched.
 fn verify(
     token: ReceivedToken<'_>,
     issuer: usize,
+    settings: &Settings,
     policy: &Policy,
-    keys: Option<&JwkSet>,
+    fetched: Option<&JwkSet>,
     now: UnixMillis,
 ) -> Result<AccessToken, Verdict> {
     let rules = policy.issuers.get(issuer).and_then(Option::as_ref);
-    let rules = rules.ok_or(Reason::IssuerNotAllowed)?;
+    let known = settings.issuers.get(issuer).zip(rules);
+    let (own, rules) = known.ok_or(Reason::IssuerNotAllowed)?;
     // RFC 8725, 3.1 and 3.2: the algorithm is ours to choose; the token's is compared with it.
     let alg = Algorithm::by_name(&token.header.alg)
         .filter(|alg| rules.algorithms.contains(alg))
         .ok_or(Reason::AlgorithmNotAllowed)?;
+    let configured = own.keys.configured(&token.header, alg, now);
     let needs = |need, otherwise| Verdict::NeedsKeys {
         issuer,
         need,
         otherwise,
     };
-    let Some(set) = keys else {
-        return Err(needs(Need::Keys, Reason::KeysUnavailable));
+    // What is wrong if none of the keys made the signature. Keys may have been added or, by issuers
+    // other than Keycloak, replaced under the same `kid` since the set was fetched.
+    let (fetched, otherwise) = match (&own.source, fetched) {
+        (None, _) => {
+            let reason = configured.as_ref().err().copied();
+            let reason = reason.unwrap_or(Reason::InvalidSignature);
+            (Vec::new(), Verdict::from(reason))
+        }
+        (Some(_), None) => (Vec::new(), needs(Need::Keys, Reason::KeysUnavailable)),
+        (Some(_), Some(set)) => match set.select(&token.header, alg, now) {
+            Err(reason @ (Reason::AmbiguousKey | Reason::KeyNotValid)) => {
+                (Vec::new(), Verdict::from(reason))
+            }
+            Err(reason @ Reason::UnknownKey) => (
+                Vec::new(),
+                needs(Need::NewerKeys(Cause::UnknownKey), reason),
+            ),
+            selected => {
+                let need = Need::NewerKeys(Cause::BadSignature);
+                let keys = selected.unwrap_or_default();
+                (keys, needs(need, Reason::InvalidSignature))
+            }
+        },
     };
-    // RFC 7515, 5.2 step 8. Keys may have been added or, by issuers other than Keycloak, replaced
-    // under the same `kid` since the set was fetched.
-    let verified = set
-        .select(&token.header, alg)
-        .and_then(|keys| VerifiedClaims::open(token, alg, &keys))
-        .map_err(|reason| match reason {
-            Reason::AmbiguousKey => Verdict::from(reason),
-            Reason::UnknownKey => needs(Need::NewerKeys(Cause::UnknownKey), reason),
-            _ => needs(Need::NewerKeys(Cause::BadSignature), reason),
-        })?;
-    Ok(verified.check(&rules.claims, now)?)
+    let mut keys = configured.unwrap_or_default();
+    keys.extend(fetched);
+    match VerifiedClaims::open(token, alg, &keys) {
+        Ok(verified) => Ok(verified.check(&rules.claims, now)?),
+        Err(_) => Err(otherwise),
+    }
 }
 
 /// Whether a good token is enough: its caller must be known, where that is asked for, and the

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use jwt_keycloak_core::config;
+use jwt_keycloak_core::config::policy::UpstreamToken;
+use jwt_keycloak_core::config::{self, Settings};
 use jwt_keycloak_core::gate::Gate;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType};
@@ -95,5 +96,19 @@ fn configuration(size: usize, host: Host) -> Result<config::Loaded, Vec<String>>
                      name one (give each route a configuration of its own)";
         return Err(vec![fault.to_owned()]);
     }
+    if !host.edits_path && hides_in_query(&loaded.settings) {
+        let fault = "$.upstream_token: found one that is not keep, beside uri_param_names; \
+                     allowed: keep, or no uri_param_names ([]), for on this host the query goes up \
+                     as it came";
+        return Err(vec![fault.to_owned()]);
+    }
     Ok(loaded)
+}
+
+fn hides_in_query(settings: &Settings) -> bool {
+    std::iter::once(&settings.base)
+        .chain(settings.policies.values())
+        .any(|policy| {
+            policy.upstream_token != UpstreamToken::Keep && !policy.sources.params.is_empty()
+        })
 }

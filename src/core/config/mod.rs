@@ -1,12 +1,13 @@
 //! The filter's configuration: JSON in, validated settings out, or every fault at once.
 //!
-//! [`reader`] reads members and notes faults with their paths; [`issuer`], [`token`], [`policy`],
+//! [`reader`] reads members and notes faults with their paths; [`issuer`], [`keys`], [`token`], [`policy`],
 //! [`requirement`], [`rules`] and [`caller`] know the fields; [`settings`] puts them together.
 //! [`envoy_struct`] reads what Envoy may send instead of JSON.
 
 pub mod caller;
 pub mod envoy_struct;
 pub mod issuer;
+pub mod keys;
 pub mod policy;
 pub mod reader;
 pub mod requirement;

@@ -78,7 +78,8 @@ impl Policy {
     ) -> Self {
         let times = times(members);
         // Once for what is inherited by nobody, so that these fields are known and checked.
-        let _ = IssuerRules::read(members, &times);
+        let has_secrets = issuers.iter().any(|(issuer, _)| issuer.has_secrets);
+        let _ = IssuerRules::read(members, &times, has_secrets);
         let policy = Self {
             sources: sources(members),
             max_token_bytes: members
@@ -108,7 +109,8 @@ impl Policy {
                 .iter()
                 .zip(accepted)
                 .map(|((_, issuer), accepted)| {
-                    accepted.then(|| IssuerRules::read(&members.between(issuer), &times))
+                    accepted
+                        .then(|| IssuerRules::read(&members.between(issuer), &times, has_secrets))
                 })
                 .collect(),
         };
@@ -119,9 +121,6 @@ impl Policy {
     fn warn(&self, path: &str, findings: &Findings) {
         if self.reports_only {
             findings.warning(path, "report_only: every request passes");
-        }
-        if self.access == Access::Public && self.rules.is_none() {
-            findings.warning(path, "access is public: every request passes");
         }
         if self.preflights.all_options {
             findings.warning(

@@ -75,7 +75,10 @@ fn expression(members: &Members, depth: usize) -> Option<Requirement> {
         members.findings().fault(&members.path, found, allowed);
     }
     members.finish();
-    Some(Requirement::All(all))
+    match all.len() {
+        1 => all.pop(),
+        _ => Some(Requirement::All(all)),
+    }
 }
 
 fn several(members: &Members, name: &'static str, depth: usize) -> Option<Vec<Requirement>> {
@@ -91,7 +94,7 @@ fn several(members: &Members, name: &'static str, depth: usize) -> Option<Vec<Re
 fn leaves(members: &Members) -> impl Iterator<Item = Requirement> {
     let texts = |name| not_empty(members, name, members.parsed(name, "a text", any_text));
     let scopes = not_empty(members, "scope", members.parsed("scope", SCOPE, scope));
-    let groups = not_empty(members, "group", members.parsed("group", GROUP, branch));
+    let groups = not_empty(members, "group", members.parsed("group", GROUP, group));
     let roles = members.parsed("client_role", CLIENT_ROLE, client_role);
     let roles = not_empty(members, "client_role", roles);
     [
@@ -225,6 +228,11 @@ fn any_text(text: &str) -> Option<String> {
 fn scope(text: &str) -> Option<Branch> {
     let token = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'"' && byte != b'\\';
     text.bytes().all(token).then(|| branch(text)).flatten()
+}
+
+/// `/*` alone: any group.
+fn group(text: &str) -> Option<Branch> {
+    branch(text).or_else(|| (text == "/*").then(|| Branch::Below("/".to_owned())))
 }
 
 fn branch(text: &str) -> Option<Branch> {

@@ -27,10 +27,6 @@ pub fn access(members: &Members) -> Access {
 #[must_use]
 pub fn read(members: &Members) -> Option<Rules> {
     let default = members.choice("rules_default", &ACCESS);
-    if members.get("rules").is_none() && default.is_some() {
-        let found = "a default, and no rules";
-        members.fault("rules_default", found, "rules beside it");
-    }
     let rules: Vec<_> = members.objects("rules").iter().map(rule).collect();
     if rules.is_empty() {
         return None;
@@ -46,6 +42,14 @@ pub fn read(members: &Members) -> Option<Rules> {
     })
 }
 
+/// Notes a `rules_default` beside which there are no rules, in `members` or in what inherits it.
+pub fn check_default(members: &Members, has_rules: bool) {
+    if members.get("rules_default").is_some() && !has_rules {
+        let found = "a default, and no rules";
+        members.fault("rules_default", found, "rules beside it");
+    }
+}
+
 fn rule(members: &Members) -> Rule {
     let paths = members.parsed("path", PATH, PathTemplate::parse);
     if paths.as_ref().is_none_or(Vec::is_empty) {
@@ -53,8 +57,9 @@ fn rule(members: &Members) -> Rule {
     }
     let methods = members.parsed("methods", "a method, in upper case", |method| {
         // RFC 9110, 9.1: methods are case-sensitive, and all that there are are in upper case.
-        let upper = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
-        method.bytes().all(upper).then(|| method.to_owned())
+        let other = |c: char| c.is_ascii_digit() || c == '-' || c == '_';
+        let good = |c: char| c.is_ascii_uppercase() || other(c);
+        (method.chars().all(good) && !method.starts_with(other)).then(|| method.to_owned())
     });
     if methods.as_ref().is_some_and(Vec::is_empty) {
         members.fault(

@@ -5,7 +5,7 @@ use super::reader::Members;
 use super::requirement::{claim_path, client_roles_path};
 use crate::authorization::claim_shape::ClaimShape;
 use crate::claims::ClaimRules;
-use crate::jose::algorithm::Algorithm;
+use crate::jose::algorithm::{Algorithm, Family};
 
 #[derive(Clone, Debug)]
 pub struct IssuerRules {
@@ -16,15 +16,15 @@ pub struct IssuerRules {
 
 impl IssuerRules {
     /// Reads them from a policy over an issuer over the top. `times` holds what the policy says of
-    /// the claims of time.
+    /// the claims of time; `has_secrets`, whether any issuer signs with one.
     #[must_use]
-    pub fn read(members: &Members, times: &ClaimRules) -> Self {
+    pub fn read(members: &Members, times: &ClaimRules, has_secrets: bool) -> Self {
         let audiences = members.strings("allowed_aud").map(|audiences| {
             let audiences = audiences.into_iter().map(|audience| audience.value);
             audiences.collect::<Vec<_>>()
         });
         Self {
-            algorithms: algorithms(members),
+            algorithms: algorithms(members, has_secrets),
             claims: ClaimRules {
                 // More would keep expired tokens alive; clocks are better than that.
                 clock_skew: members
@@ -52,10 +52,17 @@ fn shape(members: &Members) -> ClaimShape {
     }
 }
 
-fn algorithms(members: &Members) -> Vec<Algorithm> {
-    let names: Vec<_> = Algorithm::ALL.iter().map(|alg| alg.name()).collect();
-    let allowed = format!("one of {}", names.join(", "));
-    let algorithms = members.parsed("allowed_alg", &allowed, Algorithm::by_name);
+fn algorithms(members: &Members, has_secrets: bool) -> Vec<Algorithm> {
+    let can_verify = |alg: &Algorithm| has_secrets || alg.family() != Family::Hmac;
+    let names = Algorithm::ALL.into_iter().filter(can_verify);
+    let names: Vec<_> = names.map(Algorithm::name).collect();
+    let mut allowed = format!("one of {}", names.join(", "));
+    if !has_secrets {
+        allowed.push_str("; HS256, HS384 and HS512 where an issuer has hmac_secrets");
+    }
+    let algorithms = members.parsed("allowed_alg", &allowed, |name| {
+        Algorithm::by_name(name).filter(can_verify)
+    });
     if algorithms.as_ref().is_some_and(Vec::is_empty) {
         members.fault("allowed_alg", "no algorithm", "at least one");
     }

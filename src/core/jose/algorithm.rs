@@ -1,7 +1,8 @@
 //! The signature algorithms that a token may name in `alg` (RFC 7518, 3.1; RFC 8037, 3.1).
 //!
-//! `none` and the HMAC algorithms have no value here: a token that names one cannot reach a key
-//! (RFC 8725, 2.1 and 3.1).
+//! `none` has no value here: a token that names it cannot reach a key (RFC 8725, 2.1 and 3.1). The
+//! HMAC algorithms have a family of their own, and only secrets that were configured are of it: no
+//! public key, and nothing that was fetched.
 
 use std::fmt;
 
@@ -17,6 +18,9 @@ pub enum Algorithm {
     Es384,
     Es512,
     EdDsa,
+    Hs256,
+    Hs384,
+    Hs512,
 }
 
 /// What a key can do. A key is bound to its family: never to PKCS #1 v1.5 and PSS at once.
@@ -32,10 +36,12 @@ pub enum Family {
     P384,
     P521,
     Ed25519,
+    /// Whoever can verify can also sign.
+    Hmac,
 }
 
 impl Algorithm {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -46,6 +52,9 @@ impl Algorithm {
         Self::Es384,
         Self::Es512,
         Self::EdDsa,
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
     ];
 
     /// What jwt-keycloak accepts, and so what is accepted unless the configuration says more.
@@ -77,6 +86,9 @@ impl Algorithm {
             Self::Es384 => "ES384",
             Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
         }
     }
 
@@ -89,6 +101,7 @@ impl Algorithm {
             Self::Es384 => Family::P384,
             Self::Es512 => Family::P521,
             Self::EdDsa => Family::Ed25519,
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
         }
     }
 }
@@ -104,12 +117,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_exact_and_symmetric_algorithms_have_none() {
+    fn names_are_exact() {
         for alg in Algorithm::ALL {
             assert_eq!(Algorithm::by_name(alg.name()), Some(alg));
         }
-        for name in ["none", "None", "HS256", "rs256", "ES256K", "RSA-OAEP", ""] {
+        for name in [
+            "none", "None", "HS1", "hs256", "rs256", "ES256K", "RSA-OAEP", "",
+        ] {
             assert_eq!(Algorithm::by_name(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn no_symmetric_algorithm_is_accepted_by_default() {
+        let is_symmetric = |alg: &Algorithm| alg.name().starts_with("HS");
+        for alg in Algorithm::ALL {
+            assert_eq!(alg.family() == Family::Hmac, is_symmetric(&alg), "{alg}");
+        }
+        assert!(!Algorithm::DEFAULT.iter().any(is_symmetric));
     }
 }

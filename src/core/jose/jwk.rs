@@ -1,66 +1,14 @@
 //! One JSON Web Key, validated once when it is loaded (RFC 7517, 4; RFC 7518, 6; RFC 8037, 2).
 
-use std::fmt;
-
-use rsa::traits::PublicKeyParts as _;
-use rsa::{BigUint, RsaPublicKey};
 use serde_json::{Map, Value};
 
-use super::algorithm::{Algorithm, Family};
+use super::algorithm::Algorithm;
 use super::base64url;
-
-/// RFC 7518, 3.3: RSA keys of 2048 bits or more. The upper bound keeps one signature check cheap.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-
-/// A public key that may verify signatures.
-#[derive(Clone, Debug)]
-pub struct VerificationKey {
-    pub kid: Option<String>,
-    declared: Option<Algorithm>,
-    pub(super) material: Material,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Material {
-    Rsa(RsaPublicKey),
-    P256(p256::ecdsa::VerifyingKey),
-    P384(p384::ecdsa::VerifyingKey),
-    P521(p521::ecdsa::VerifyingKey),
-    Ed25519(ed25519_dalek::VerifyingKey),
-}
-
-/// Why a key of a set is left out. The rest of the set is used all the same.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Unusable {
-    NotAnObject,
-    /// `use` is not `sig`, or `key_ops` lacks `verify`.
-    NotForSignatures,
-    UnsupportedKeyType,
-    /// `alg` names something that signs nothing here, such as RSA-OAEP, or does not fit `kty`.
-    UnsupportedAlgorithm,
-    /// An RSA modulus outside 2048 to 8192 bits, or an exponent below 3.
-    WeakOrOversizedRsa,
-    /// A member is missing or malformed, or the point is not on the curve.
-    Malformed,
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAnObject => "not an object",
-            Self::NotForSignatures => "not for signatures",
-            Self::UnsupportedKeyType => "its kty or crv is not supported",
-            Self::UnsupportedAlgorithm => "its alg is not supported or does not fit its kty",
-            Self::WeakOrOversizedRsa => {
-                "RSA keys must have 2048 to 8192 bits and an odd exponent of 3 or more"
-            }
-            Self::Malformed => "malformed",
-        })
-    }
-}
+use super::key::{Material, Unusable, VerificationKey};
 
 impl VerificationKey {
-    /// Reads a public key from a JWK.
+    /// Reads a public key from a JWK. Never a secret: key sets come over the network, for all to
+    /// read, and who knows a secret can sign with it.
     ///
     /// # Errors
     /// [`Unusable`] says why this key cannot verify signatures.
@@ -83,59 +31,17 @@ impl VerificationKey {
             Some(name) => Some(Algorithm::by_name(name).ok_or(Unusable::UnsupportedAlgorithm)?),
         };
         let material = match (text(jwk, "kty")?, text(jwk, "crv")?) {
-            (Some("RSA"), _) => Material::Rsa(rsa_key(jwk)?),
-            (Some("EC"), Some("P-256")) => Material::P256(
-                p256::ecdsa::VerifyingKey::from_sec1_bytes(&point(jwk, 32)?)
-                    .map_err(|_| Unusable::Malformed)?,
-            ),
-            (Some("EC"), Some("P-384")) => Material::P384(
-                p384::ecdsa::VerifyingKey::from_sec1_bytes(&point(jwk, 48)?)
-                    .map_err(|_| Unusable::Malformed)?,
-            ),
-            (Some("EC"), Some("P-521")) => Material::P521(
-                p521::ecdsa::VerifyingKey::from_sec1_bytes(&point(jwk, 66)?)
-                    .map_err(|_| Unusable::Malformed)?,
-            ),
-            (Some("OKP"), Some("Ed25519")) => Material::Ed25519(ed25519_key(jwk)?),
+            // RFC 7518, 6.3.1.
+            (Some("RSA"), _) => Material::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
+            (Some("EC"), Some("P-256")) => Material::p256(&point(jwk, 32)?)?,
+            (Some("EC"), Some("P-384")) => Material::p384(&point(jwk, 48)?)?,
+            (Some("EC"), Some("P-521")) => Material::p521(&point(jwk, 66)?)?,
+            // RFC 8037, 2.
+            (Some("OKP"), Some("Ed25519")) => Material::ed25519(&bytes(jwk, "x")?)?,
             _ => return Err(Unusable::UnsupportedKeyType),
         };
-        if declared.is_some_and(|alg| !material.can(alg.family())) {
-            return Err(Unusable::UnsupportedAlgorithm);
-        }
-        Ok(Self {
-            kid: text(jwk, "kid")?.map(str::to_owned),
-            declared,
-            material,
-        })
-    }
-
-    /// Whether the key may verify `alg`: its type can, and its own `alg`, if it has one, is of
-    /// the same [`Family`].
-    #[must_use]
-    pub fn fits(&self, alg: Algorithm) -> bool {
-        self.material.can(alg.family())
-            && self
-                .declared
-                .is_none_or(|declared| declared.family() == alg.family())
-    }
-
-    /// Whether the key is marked for exactly `alg`.
-    #[must_use]
-    pub fn is_declared_for(&self, alg: Algorithm) -> bool {
-        self.declared == Some(alg)
-    }
-}
-
-impl Material {
-    fn can(&self, family: Family) -> bool {
-        matches!(
-            (self, family),
-            (Self::Rsa(_), Family::RsaPkcs1 | Family::RsaPss)
-                | (Self::P256(_), Family::P256)
-                | (Self::P384(_), Family::P384)
-                | (Self::P521(_), Family::P521)
-                | (Self::Ed25519(_), Family::Ed25519)
-        )
+        let kid = text(jwk, "kid")?.map(str::to_owned);
+        Self::new(material, kid, declared)
     }
 }
 
@@ -153,25 +59,6 @@ fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Unusable> {
         .ok_or(Unusable::Malformed)
 }
 
-/// RFC 7518, 6.3.1.
-fn rsa_key(jwk: &Map<String, Value>) -> Result<RsaPublicKey, Unusable> {
-    let modulus = BigUint::from_bytes_be(&bytes(jwk, "n")?);
-    let exponent = bytes(jwk, "e")?;
-    let odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
-    if !RSA_BITS.contains(&modulus.bits()) || !odd(&exponent) || !odd(&modulus.to_bytes_be()) {
-        return Err(Unusable::WeakOrOversizedRsa);
-    }
-    let exponent = BigUint::from_bytes_be(&exponent);
-    // The library bounds the exponent above; 1 would make every message its own signature.
-    if exponent.bits() < 2 {
-        return Err(Unusable::WeakOrOversizedRsa);
-    }
-    let key = RsaPublicKey::new_with_max_size(modulus, exponent, *RSA_BITS.end())
-        .map_err(|_| Unusable::WeakOrOversizedRsa)?;
-    debug_assert!(key.size() >= 256);
-    Ok(key)
-}
-
 /// RFC 7518, 6.2.1: both coordinates, at the curve's full length; as SEC 1 writes a point.
 fn point(jwk: &Map<String, Value>, length: usize) -> Result<Vec<u8>, Unusable> {
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
@@ -179,18 +66,6 @@ fn point(jwk: &Map<String, Value>, length: usize) -> Result<Vec<u8>, Unusable> {
         return Err(Unusable::Malformed);
     }
     Ok([&[4], x.as_slice(), y.as_slice()].concat())
-}
-
-/// RFC 8037, 2.
-fn ed25519_key(jwk: &Map<String, Value>) -> Result<ed25519_dalek::VerifyingKey, Unusable> {
-    let x = bytes(jwk, "x")?;
-    let x: &[u8; 32] = x.as_slice().try_into().map_err(|_| Unusable::Malformed)?;
-    let key = ed25519_dalek::VerifyingKey::from_bytes(x).map_err(|_| Unusable::Malformed)?;
-    // A point of small order accepts signatures that nobody made.
-    if key.is_weak() {
-        return Err(Unusable::Malformed);
-    }
-    Ok(key)
 }
 
 #[cfg(test)]
@@ -267,12 +142,25 @@ mod tests {
             (
                 "x",
                 json!("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"),
-                Unusable::Malformed,
+                Unusable::BadPoint,
             ),
         ] {
             assert_eq!(refusal(&with(p256_jwk(), name, value)), why, "{name}");
         }
         assert_eq!(refusal(&json!("key")), Unusable::NotAnObject);
+    }
+
+    #[test]
+    fn a_secret_is_no_key_of_a_key_set() {
+        let oct = json!({"kty": "oct", "k": base64url::encode(&[7; 64]), "use": "sig"});
+        assert_eq!(refusal(&oct), Unusable::UnsupportedKeyType);
+        for alg in ["HS256", "HS384", "HS512"] {
+            let oct = with(oct.clone(), "alg", json!(alg));
+            assert_eq!(refusal(&oct), Unusable::UnsupportedKeyType, "{alg}");
+            // Nor does a public key become one by its alg.
+            let rsa = with(rsa_jwk(), "alg", json!(alg));
+            assert_eq!(refusal(&rsa), Unusable::UnsupportedAlgorithm, "{alg}");
+        }
     }
 
     #[test]
@@ -303,6 +191,6 @@ mod tests {
     fn refuses_an_ed25519_point_of_small_order() {
         let jwk = json!({"kty": "OKP", "crv": "Ed25519",
             "x": base64url::encode(&[[1].as_slice(), &[0; 31]].concat())});
-        assert_eq!(refusal(&jwk), Unusable::Malformed);
+        assert_eq!(refusal(&jwk), Unusable::BadPoint);
     }
 }

@@ -1,14 +1,16 @@
-//! A JWK set (RFC 7517, 5), read key by key: one bad key costs the issuer nothing but that key.
+//! The keys of an issuer: a JWK set (RFC 7517, 5), read key by key, so that one bad key costs the
+//! issuer nothing but that key; or keys that were configured.
 
 use std::fmt;
 
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
-use super::jwk::{Unusable, VerificationKey};
 use super::jws::Header;
+use super::key::{Unusable, VerificationKey};
 use crate::json::{self, Limits};
 use crate::refusal::Reason;
+use crate::time::UnixMillis;
 
 /// The largest key set that is read, in bytes. Keycloak's have 3 to 20 kB.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -21,7 +23,7 @@ const LIMITS: Limits = Limits {
 /// No issuer needs more, and every one of them costs memory in every worker.
 const MAX_KEYS: usize = 100;
 
-/// The keys of an issuer that can verify signatures; never empty.
+/// The keys of an issuer that can verify signatures; never empty when they were fetched.
 #[derive(Clone, Debug)]
 pub struct JwkSet {
     keys: Vec<VerificationKey>,
@@ -52,6 +54,12 @@ impl fmt::Display for JwkSetError {
 }
 
 impl JwkSet {
+    /// The keys that were configured for an issuer, if any.
+    #[must_use]
+    pub fn of(keys: Vec<VerificationKey>) -> Self {
+        Self { keys }
+    }
+
     /// Reads a set and says which of its keys were left out.
     ///
     /// # Errors
@@ -102,40 +110,70 @@ impl JwkSet {
         kids.any(|kid| !named(kid))
     }
 
+    /// Finds those of an issuer's configured keys that may have signed a token with this header. A
+    /// key that was configured without a `kid` goes by any; where several fit, each is tried.
+    ///
+    /// # Errors
+    /// As [`Self::select`], but for [`Reason::AmbiguousKey`].
+    pub fn configured(
+        &self,
+        header: &Header,
+        alg: Algorithm,
+        now: UnixMillis,
+    ) -> Result<Vec<&VerificationKey>, Reason> {
+        let is_meant = |key: &VerificationKey| {
+            header.kid.is_none() || key.kid.is_none() || key.kid == header.kid
+        };
+        let fits = |key: &&VerificationKey| is_meant(key) && key.fits(alg);
+        let mut keys: Vec<_> = self.keys.iter().filter(fits).collect();
+        if keys.is_empty() {
+            return Err(Reason::UnknownKey);
+        }
+        keys.retain(|key| key.is_valid_at(now));
+        if keys.is_empty() {
+            return Err(Reason::KeyNotValid);
+        }
+        Ok(keys)
+    }
+
     /// Finds the keys that may have signed a token with this header (RFC 7515, 6 and D).
     ///
     /// A `kid` names the key; keys of different types may share one (RFC 7517, 4.5). Without a
-    /// `kid` there must be a single key for the algorithm: which one was meant is not guessed.
+    /// `kid` there must be a single key for the algorithm: which one was meant is not guessed. A key
+    /// outside its validity is as good as none.
     ///
     /// # Errors
-    /// [`Reason::UnknownKey`], [`Reason::AmbiguousKey`], or [`Reason::InvalidSignature`] for a
-    /// `kid` whose key cannot have made a signature of this algorithm.
-    pub fn select(&self, header: &Header, alg: Algorithm) -> Result<Vec<&VerificationKey>, Reason> {
-        if let Some(kid) = &header.kid {
-            let mut named = self
-                .keys
-                .iter()
-                .filter(|key| key.kid.as_ref() == Some(kid))
-                .peekable();
-            if named.peek().is_none() {
-                return Err(Reason::UnknownKey);
-            }
-            let fitting: Vec<_> = named.filter(|key| key.fits(alg)).collect();
-            return if fitting.is_empty() {
-                Err(Reason::InvalidSignature)
+    /// [`Reason::UnknownKey`], [`Reason::AmbiguousKey`], [`Reason::KeyNotValid`] if only keys outside
+    /// their validity would do, or [`Reason::InvalidSignature`] for a `kid` whose key cannot have made
+    /// a signature of this algorithm.
+    pub fn select(
+        &self,
+        header: &Header,
+        alg: Algorithm,
+        now: UnixMillis,
+    ) -> Result<Vec<&VerificationKey>, Reason> {
+        let is_meant = |key: &&VerificationKey| header.kid.is_none() || key.kid == header.kid;
+        let fitting = |key: &&VerificationKey| is_meant(key) && key.fits(alg);
+        let mut keys: Vec<_> = self.keys.iter().filter(fitting).collect();
+        if keys.is_empty() {
+            let is_named = header.kid.is_some() && self.keys.iter().any(|key| is_meant(&key));
+            return Err(if is_named {
+                Reason::InvalidSignature
             } else {
-                Ok(fitting)
-            };
+                Reason::UnknownKey
+            });
         }
-        let mut fitting: Vec<_> = self.keys.iter().filter(|key| key.fits(alg)).collect();
-        if fitting.len() > 1 && fitting.iter().any(|key| key.is_declared_for(alg)) {
-            fitting.retain(|key| key.is_declared_for(alg));
+        keys.retain(|key| key.is_valid_at(now));
+        if keys.is_empty() {
+            return Err(Reason::KeyNotValid);
         }
-        match fitting.len() {
-            0 => Err(Reason::UnknownKey),
-            1 => Ok(fitting),
-            _ => Err(Reason::AmbiguousKey),
+        if header.kid.is_none() && keys.len() > 1 {
+            keys.retain(|key| key.is_declared_for(alg));
+            if keys.len() != 1 {
+                return Err(Reason::AmbiguousKey);
+            }
         }
+        Ok(keys)
     }
 }
 
@@ -154,6 +192,16 @@ mod tests {
 
     fn parse(keys: &Value) -> Result<(JwkSet, Vec<SkippedKey>), JwkSetError> {
         JwkSet::parse(json!({"keys": keys}).to_string().as_bytes())
+    }
+
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    /// A key that counts from `first` to `last`.
+    fn dated(kid: Option<&str>, first: i64, last: i64) -> VerificationKey {
+        let mut key = VerificationKey::from_jwk(&ec("")).unwrap();
+        key.kid = kid.map(str::to_owned);
+        key.validity = Some((UnixMillis(first), UnixMillis(last)));
+        key
     }
 
     fn header(kid: Option<&str>) -> Header {
@@ -210,7 +258,7 @@ mod tests {
         let (one, _) = parse(&json!([ec("a")])).unwrap();
         let (two, _) = parse(&json!([ec("a"), ec("b")])).unwrap();
         let select = |set: &JwkSet, kid, alg| {
-            set.select(&header(kid), alg).map(|keys| {
+            set.select(&header(kid), alg, NOW).map(|keys| {
                 keys.iter()
                     .filter_map(|key| key.kid.clone())
                     .collect::<Vec<_>>()
@@ -246,7 +294,7 @@ mod tests {
     #[test]
     fn the_same_key_twice_is_one() {
         let (set, _) = parse(&json!([ec("a"), ec("a")])).unwrap();
-        assert!(set.select(&header(None), Algorithm::Es256).is_ok());
+        assert!(set.select(&header(None), Algorithm::Es256, NOW).is_ok());
     }
 
     #[test]
@@ -254,7 +302,80 @@ mod tests {
         let mut marked = ec("b");
         marked["alg"] = json!("ES256");
         let (set, _) = parse(&json!([ec("a"), marked])).unwrap();
-        let keys = set.select(&header(None), Algorithm::Es256).unwrap();
+        let keys = set.select(&header(None), Algorithm::Es256, NOW).unwrap();
         assert_eq!(keys[0].kid.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_key_counts_from_its_first_moment_through_its_last() {
+        for kid in [None, Some("a")] {
+            let set = JwkSet::of(vec![dated(kid, 1000, 2000)]);
+            let select = |alg, now| {
+                let keys = set.select(&header(kid), alg, UnixMillis(now));
+                keys.map(|keys| keys.len())
+            };
+            for now in [1000, 1500, 2000] {
+                assert_eq!(select(Algorithm::Es256, now), Ok(1), "{kid:?} {now}");
+            }
+            for now in [i64::MIN, 0, 999, 2001, i64::MAX] {
+                let why = select(Algorithm::Es256, now);
+                assert_eq!(why, Err(Reason::KeyNotValid), "{kid:?} {now}");
+            }
+            // It would not do at any time.
+            let expected = match kid {
+                None => Reason::UnknownKey,
+                Some(_) => Reason::InvalidSignature,
+            };
+            assert_eq!(select(Algorithm::Rs256, 0), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_configured_key_without_a_name_goes_by_any() {
+        let key = |kid: Option<&str>| dated(kid, 0, 1000);
+        let set = JwkSet::of(vec![key(None), key(Some("a")), key(Some("b"))]);
+        let tried = |kid, alg, now| {
+            let keys = set.configured(&header(kid), alg, UnixMillis(now));
+            keys.map(|keys| keys.len())
+        };
+        assert_eq!(tried(Some("a"), Algorithm::Es256, 500), Ok(2));
+        assert_eq!(tried(Some("c"), Algorithm::Es256, 500), Ok(1));
+        assert_eq!(tried(None, Algorithm::Es256, 500), Ok(3));
+        assert_eq!(tried(None, Algorithm::Rs256, 500), Err(Reason::UnknownKey));
+        assert_eq!(
+            tried(None, Algorithm::Es256, 1001),
+            Err(Reason::KeyNotValid)
+        );
+        let named = JwkSet::of(vec![key(Some("a"))]);
+        let other = named.configured(&header(Some("b")), Algorithm::Es256, UnixMillis(500));
+        assert_eq!(other.unwrap_err(), Reason::UnknownKey);
+    }
+
+    #[test]
+    fn a_key_outside_its_validity_is_as_good_as_none() {
+        let old_and_new = |kid| vec![dated(kid, 0, 1999), dated(kid, 1000, 2999)];
+        let select = |keys: Vec<_>, kid, now| {
+            let set = JwkSet::of(keys);
+            let keys = set.select(&header(kid), Algorithm::Es256, UnixMillis(now));
+            keys.map(|keys| keys.len())
+        };
+        // Without a kid it makes no other key ambiguous; both are, as long as both are valid.
+        assert_eq!(select(old_and_new(None), None, 999), Ok(1));
+        assert_eq!(
+            select(old_and_new(None), None, 1500),
+            Err(Reason::AmbiguousKey)
+        );
+        assert_eq!(select(old_and_new(None), None, 2000), Ok(1));
+        assert_eq!(
+            select(old_and_new(None), None, 3000),
+            Err(Reason::KeyNotValid)
+        );
+        // With the same kid, both may have signed.
+        let (named, kid) = (old_and_new(Some("a")), Some("a"));
+        assert_eq!(select(named.clone(), kid, 999), Ok(1));
+        assert_eq!(select(named.clone(), kid, 1500), Ok(2));
+        assert_eq!(select(named.clone(), kid, 3000), Err(Reason::KeyNotValid));
+        assert_eq!(select(named, Some("b"), 1500), Err(Reason::UnknownKey));
+        assert_eq!(select(Vec::new(), None, 1500), Err(Reason::UnknownKey));
     }
 }

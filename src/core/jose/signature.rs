@@ -1,4 +1,4 @@
-//! Checks of JWS signatures (RFC 7518, 3.3 to 3.5; RFC 8037, 3.1), by the RustCrypto and dalek
+//! Checks of JWS signatures (RFC 7518, 3.2 to 3.5; RFC 8037, 3.1), by the RustCrypto and dalek
 //! crates.
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
@@ -7,7 +7,7 @@ use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::algorithm::Algorithm;
-use super::jwk::{Material, VerificationKey};
+use super::key::{Material, VerificationKey};
 
 /// Whether `signature` is one of `message` under `key` by `alg`. A key that does not fit the
 /// algorithm verifies nothing (RFC 8725, 3.1).
@@ -20,8 +20,8 @@ pub fn verifies(key: &VerificationKey, alg: Algorithm, message: &[u8], signature
         Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => Sha256::digest(message).to_vec(),
         Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => Sha384::digest(message).to_vec(),
         Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 => Sha512::digest(message).to_vec(),
-        // Ed25519 hashes for itself.
-        Algorithm::EdDsa => Vec::new(),
+        // They hash for themselves.
+        Algorithm::EdDsa | Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => Vec::new(),
     };
     match &key.material {
         Material::Rsa(key) => rsa_verifies(key, alg, &digest, signature),
@@ -35,6 +35,7 @@ pub fn verifies(key: &VerificationKey, alg: Algorithm, message: &[u8], signature
         // RFC 8032, 5.1.7, and the strict reading: no malleable s, no points of small order.
         Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
             .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+        Material::Hmac(secret) => secret.verifies(alg, message, signature),
     }
 }
 
@@ -54,9 +55,7 @@ fn rsa_verifies(key: &RsaPublicKey, alg: Algorithm, digest: &[u8], signature: &[
         Algorithm::Ps256 => key.verify(Pss::new::<Sha256>(), digest, signature),
         Algorithm::Ps384 => key.verify(Pss::new::<Sha384>(), digest, signature),
         Algorithm::Ps512 => key.verify(Pss::new::<Sha512>(), digest, signature),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => {
-            return false;
-        }
+        _ => return false,
     }
     .is_ok()
 }

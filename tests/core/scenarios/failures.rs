@@ -102,7 +102,7 @@ fn one_key_that_cannot_be_read_costs_only_that_key() {
     sim.run_for(SECOND);
     let id = sim.request(0, &good(&P256_A));
     assert!(sim.was_forwarded(id));
-    assert!(sim.has_logged("key 0 is left out: not for signatures"));
+    assert!(sim.has_logged("key 0 is left out: a key that is not for signatures"));
     assert!(sim.has_logged("key 1 is left out"));
     assert!(sim.has_logged("key 2 is left out"));
 }
