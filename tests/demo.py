@@ -80,6 +80,7 @@ class Demo:
         self.keycloak = keycloak
         self.upstream = upstream
         self.envoy = envoy
+        self.url = f"http://localhost:{envoy.address[1]}"
         self.steps = 0
         self.calls = 0
         self.faults = []
@@ -92,6 +93,20 @@ class Demo:
         self.step("A good token", "orders-app gets a token by its secret, with the scope that /orders asks for.")
         good = self.client_token("orders-app", "Function1/read")
         self.call("/orders/1", good, 200, show_headers=True)
+
+        self.step("One address", "The token came from the gateway, which passes on Keycloak's public endpoints, and nothing else of it.")
+        document = self.keycloak_answer("/realms/demo/.well-known/openid-configuration")
+        issuer = document.get("issuer")
+        say(f"    issuer: {issuer}")
+        self.expect(issuer == claims(good)["iss"], "discovery names the gateway as the issuer, as the token does")
+        credentials = ["-u", "orders-api:orders-api-secret"]
+        answer = self.keycloak_answer("/realms/demo/protocol/openid-connect/token/introspect", *credentials, token=good)
+        active = answer.get("active") is True
+        say(f"    active: {json.dumps(active)}, client_id: {answer.get('client_id')}")
+        self.expect(active, "Keycloak says that the token is active")
+        self.call("/realms/master/.well-known/openid-configuration", None, 404, "direct_response")
+        say("  /admin is not Keycloak's here but the API's, guarded by the filter:")
+        self.call("/admin/realms/demo", None, 401, "missing_token")
 
         self.step("The wrong scope", "The same client did not ask for Function1/read. Its token is good, yet not enough: 403.")
         token = self.client_token("orders-app")
@@ -124,7 +139,7 @@ class Demo:
         self.call("/orders/1", partner, 401, "issuer_not_allowed")
 
         self.step("Key rotation", "The realm gets a new key and signs with it at once. Envoy is neither restarted nor told.")
-        say("  > POST /admin/realms/demo/components   (Keycloak's admin API)", "cyan")
+        say("  > POST /admin/realms/demo/components   (Keycloak's admin API, at its own address)", "cyan")
         self.keycloak.rotate_key("demo")
         rotated = self.client_token("orders-app", "Function1/read")
         say(f"  kid of the tokens before: {header(good)['kid']}")
@@ -179,18 +194,28 @@ class Demo:
         return self._token("demo", form, None, ["iss", "aud", "realm_access", "resource_access"])
 
     def _token(self, realm, form, scope, shown):
-        url = f"http://localhost:{self.keycloak.port}/realms/{realm}/protocol/openid-connect/token"
-        arguments = [url]
-        for name, value in {**form, **({"scope": scope} if scope else {})}.items():
-            arguments += ["-d", f"{name}={value}"]
-        say(f"  $ curl {shlex.join(arguments)}", "cyan")
-        try:
-            token = json.loads(curl(arguments))["access_token"]
-        except (ValueError, KeyError) as error:
+        form = {**form, **({"scope": scope} if scope else {})}
+        answer = self.keycloak_answer(f"/realms/{realm}/protocol/openid-connect/token", **form)
+        if "access_token" not in answer:
             log = relative(self.keycloak.log)
-            raise StackError(f"Keycloak gave no access token to {form['client_id']} ({error!r}); its log: {log}") from None
-        self.show_claims(token, *shown)
-        return token
+            raise StackError(f"Keycloak gave no access token to {form['client_id']}: {answer}; its log: {log}")
+        self.show_claims(answer["access_token"], *shown)
+        return answer["access_token"]
+
+    def keycloak_answer(self, path, *options, **form):
+        """What one of Keycloak's public endpoints answers, asked at the gateway's address."""
+        arguments = [*options, f"{self.url}{path}"]
+        for name, value in form.items():
+            arguments += ["-d", f"{name}={value}"]
+        shown = shlex.join(arguments)
+        say(f"  $ curl {shown.replace(form['token'], '$TOKEN') if 'token' in form else shown}", "cyan")
+        self.calls += 1
+        answer = curl(arguments)
+        try:
+            return json.loads(answer)
+        except ValueError:
+            logs = f"{relative(self.envoy.log)}, {relative(self.keycloak.log)}"
+            raise StackError(f"{path} was not answered by Keycloak but with {answer[:200]!r}; logs: {logs}") from None
 
     def show_claims(self, token, *names):
         shown = {name: value for name, value in claims(token).items() if name in names}
@@ -198,7 +223,7 @@ class Demo:
 
     def call(self, path, token, status, reason=None, show_headers=False):
         """Calls the gateway; `reason` is the one that Envoy's access log has to show for a refusal."""
-        url = f"http://localhost:{self.envoy.address[1]}{path}"
+        url = f"{self.url}{path}"
         before = self.upstream.count()
         say(f"  $ curl -i {url}" + (' -H "Authorization: Bearer $TOKEN"' if token else ""), "cyan")
         answer = curl(["-i", url] + (["-H", f"Authorization: Bearer {token}"] if token else []))
@@ -219,14 +244,16 @@ class Demo:
             for line in lines:
                 if line.lower().startswith(("www-authenticate:", "retry-after:")):
                     say(f"    {line}")
-            say(f"    {body.strip()}")
+            if body.strip():
+                say(f"    {body.strip()}")
         if status == 200:
             self.expect(got == 200 and reached == 1, f"{path}: 200, the upstream has it")
             return
         logged = self._logged_reason()
         say(f"    Envoy's access log: {logged}", "dim")
+        expected = reason if status == 404 else f"jwt_keycloak{{{reason}}}"
         self.expect(
-            got == status and not reached and logged == f"jwt_keycloak{{{reason}}}",
+            got == status and not reached and logged == expected,
             f"{path}: {status}, {reason}; nothing of it reached the upstream",
         )
 

@@ -10,6 +10,7 @@ import yaml
 from tests.e2e.tokens import MINTED
 from tests.stack import ROOT
 from tests.stack.envoy import http_filters, render
+from tests.stack.keycloak import PUBLIC_URL
 
 COMPOSE = ROOT / "envoy" / "docker-compose.yaml"
 
@@ -64,11 +65,23 @@ def test_compose_and_envoy_agree(services):
     assert any(ports.endswith(f":{listener}") for ports in services["gateway"]["ports"])
 
 
+def test_one_name_for_gateway_and_issuers(services):
+    keycloak = services["keycloak"]
+    assert keycloak["environment"]["KC_HOSTNAME"] == PUBLIC_URL
+    assert all(ports.startswith("127.0.0.1:") for ports in keycloak["ports"])
+    assert PUBLIC_URL.rpartition(":")[2] in [ports.split(":")[0] for ports in services["gateway"]["ports"]]
+    for issuer in demo_gateway()["allowed_iss"]:
+        assert issuer.startswith(f"{PUBLIC_URL}/realms/")
+
+
+def demo_gateway():
+    return json.loads((ROOT / "filter-config" / "demo-gateway.json").read_text())
+
+
 def test_envoy_runs_the_example_of_the_demo():
-    example = json.loads((ROOT / "filter-config" / "demo-gateway.json").read_text())
     (filter_,) = (each for each in http_filters(render()) if each["name"] == "jwt_keycloak")
     value = filter_["typed_config"]["config"]["configuration"]["value"]
-    assert (json.loads(value) if isinstance(value, str) else value) == example
+    assert (json.loads(value) if isinstance(value, str) else value) == demo_gateway()
 
 
 # Route, client (None: without a token), scope, status

@@ -1,8 +1,8 @@
 """A real Keycloak with imported realms, its data in memory.
 
-Its public name is fixed (`hostname`), so tokens carry the same `iss` wherever it listens, and
-envoy/envoy.yaml fits it unchanged. That an issuer's name is not its address is the normal case
-behind a gateway.
+Its public name is fixed (`hostname`) and is the gateway's, as in envoy/docker-compose.yaml. So tokens
+carry the same `iss` wherever either of them listens, and envoy/envoy.yaml fits unchanged. That an
+issuer's name is not its address is the normal case behind a gateway.
 """
 
 import base64
@@ -24,7 +24,7 @@ from . import ROOT, TOOLS, StackError, ports
 from .install import KEYCLOAK_HOME
 from .process import Process, progress
 
-PUBLIC_URL = "http://localhost:8080"
+PUBLIC_URL = "http://localhost:8000"
 REALMS = [ROOT / "keycloak" / "demo-realm.json", ROOT / "keycloak" / "partner-realm.json"]
 SIGNED_JWT_KEY = ROOT / "keycloak" / "demo-only-signed-jwt-app.key.pem"
 ADMIN = ("admin", "admin")
@@ -68,7 +68,7 @@ class Keycloak:
             [
                 "sh", KEYCLOAK_HOME / "bin" / "kc.sh", f"-Dkc.home.dir={self._home}",
                 "start-dev", "--import-realm", "--db=dev-mem", "--health-enabled=true",
-                f"--hostname={self.public_url}",
+                f"--hostname={self.public_url}", "--proxy-headers=xforwarded",
                 f"--http-host={ports.HOST}", f"--http-port={self.port}", f"--http-management-port={self.management_port}",
             ],
             log=self.log,
