@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
-EXAMPLES = sorted((ROOT / "filter-config").glob("*.json"))
+EXAMPLES = sorted(set((ROOT / "filter-config").glob("*.json")) - {ROOT / "filter-config/jwt_keycloak.schema.json"})
 ISSUER = "https://sso.example.com/realms/shop"
 GOOD = {"allowed_iss": [ISSUER], "allowed_aud": ["orders"]}
 
