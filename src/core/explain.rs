@@ -7,53 +7,56 @@ use crate::authorization::requirement::{Requirement, Subject};
 use crate::claims::AccessToken;
 use crate::config::Settings;
 use crate::config::policy::Policy;
-use crate::judge::{Judgement, Verdict};
+use crate::metrics::{NONE, Outcome};
 
 /// Characters of a name that a client chose.
 const SHOWN: usize = 64;
 
-/// Issuer, key, client, and every requirement with whether it is met.
+/// What is known of a request when it is decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub issuer: Option<usize>,
+    pub kid: Option<&'a str>,
+    /// Its token, once that is verified.
+    pub token: Option<&'a AccessToken>,
+    /// What its rule requires.
+    pub rule: &'a Requirement,
+}
+
+/// Outcome and reason, issuer, key, client, and every requirement with whether it is met.
 #[must_use]
 pub fn decision(
-    judgement: &Judgement,
+    outcome: Outcome,
+    reason: &str,
+    known: Known<'_>,
     settings: &Settings,
     policy: &Policy,
-    rule: &Requirement,
 ) -> String {
-    let mut line = String::from("decision: ");
-    let token = match &judgement.verdict {
-        Verdict::Permit(permit, _) => {
-            line.push_str("allowed");
-            Some(permit.token())
-        }
-        Verdict::Waived(waiver) => {
-            let _ = write!(line, "no token asked for ({:?})", waiver.grounds());
-            None
-        }
-        Verdict::Refuse(reason, token) => {
-            line.push_str(reason.row().label);
-            token.as_ref()
-        }
-        Verdict::NeedsKeys { otherwise, .. } => {
-            line.push_str(otherwise.row().label);
-            None
-        }
-    };
-    let issuer = judgement.issuer.and_then(|index| {
+    let mut line = format!("decision: {}", outcome.label());
+    if reason != NONE {
+        line.push(' ');
+        line.push_str(reason);
+    }
+    let issuer = known.issuer.and_then(|index| {
         let rules = policy.issuers.get(index)?.as_ref()?;
         Some((settings.issuers.get(index)?, rules))
     });
     if let Some((issuer, _)) = issuer {
-        let _ = write!(line, "; issuer {}", issuer.label);
+        line.push_str("; issuer ");
+        line.push_str(&issuer.label);
     }
-    if let Some(kid) = &judgement.kid {
-        let _ = write!(line, "; kid {}", shown(kid));
+    if let Some(kid) = known.kid {
+        line.push_str("; kid ");
+        show(kid, &mut line);
     }
-    if let (Some(token), Some((issuer, rules))) = (token, issuer) {
+    if let (Some(token), Some((issuer, rules))) = (known.token, issuer) {
         let shape = &rules.shape;
+        if let Some(client) = shape.client_id.text(token.claims()) {
+            line.push_str("; client ");
+            show(client, &mut line);
+        }
         let subject = Subject { token, shape };
-        client(subject, &mut line);
-        for requirement in [&policy.requirement, rule, &issuer.requirement] {
+        for requirement in [&policy.requirement, known.rule, &issuer.requirement] {
             if let Requirement::All(all) = requirement {
                 for one in all {
                     line.push_str("; ");
@@ -65,15 +68,8 @@ pub fn decision(
     line
 }
 
-fn client(Subject { token, shape }: Subject<'_>, line: &mut String) {
-    let client: Option<&str> = shape.client_id.text(AccessToken::claims(token));
-    if let Some(client) = client {
-        let _ = write!(line, "; client {}", shown(client));
-    }
-}
-
 /// A text that came from outside: short, quoted, without line feeds.
-fn shown(text: &str) -> String {
+fn show(text: &str, line: &mut String) {
     let start: String = text.chars().take(SHOWN).collect();
-    format!("{start:?}")
+    let _ = write!(line, "{start:?}");
 }

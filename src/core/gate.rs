@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use log::Level;
 
 use crate::admission::{Admission, Grounds, Waiver};
+use crate::authorization::Permit;
 use crate::authorization::requirement::Requirement;
 use crate::caller::Told;
+use crate::caller::consumers::Consumer;
 use crate::config::Settings;
 use crate::config::policy::Policy;
 use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
-use crate::explain;
+use crate::explain::{self, Known};
 use crate::intake::{Intake, Question};
 use crate::judge::{Judgement, Verdict, judge};
 use crate::keys::cache::{KeyCache, Need, Next, Wish};
@@ -422,95 +424,138 @@ impl Gate {
         now: UnixMillis,
         effects: &mut Effects,
     ) -> Decision {
+        let Judgement {
+            issuer,
+            kid,
+            verdict,
+        } = judgement;
         let rule = rule(&intake, policy);
-        effects.log.push(LogLine {
-            level: Level::Debug,
-            text: explain::decision(&judgement, &self.settings, policy, rule),
-        });
-        let issuer = judgement.issuer;
-        let reason = match judgement.verdict {
+        let mut known = Known {
+            issuer,
+            kid: kid.as_deref(),
+            token: None,
+            rule,
+        };
+        let (waiver, token) = match verdict {
             Verdict::Permit(permit, consumer) => {
-                effects.measures.push(Measure::Request {
-                    issuer,
-                    outcome: Outcome::Allowed,
-                    reason: NONE,
-                });
-                let client_id = issuer
-                    .and_then(|issuer| policy.issuers.get(issuer)?.as_ref())
-                    .and_then(|rules| rules.shape.client_id.text(permit.token().claims()));
-                let claims = permit.token().claims();
-                let told = policy
-                    .caller
-                    .of_token(claims, client_id, consumer.as_deref());
+                known.token = Some(permit.token());
+                self.record(Outcome::Allowed, NONE, known, policy, effects);
+                let told = self.told(&permit, consumer.as_deref(), issuer, policy);
                 return forward(Admission::Token(permit), intake, told);
             }
-            Verdict::Waived(waiver) => {
-                return self.waive(waiver, policy, intake, issuer, effects);
+            Verdict::Waived(waiver) => (Ok(waiver), None),
+            Verdict::Refuse(reason, token) => (self.waiver(reason, issuer, policy, &intake), token),
+            Verdict::NeedsKeys { otherwise, .. } => {
+                (self.waiver(otherwise, issuer, policy, &intake), None)
             }
-            Verdict::Refuse(reason, _) => reason,
-            Verdict::NeedsKeys { otherwise, .. } => otherwise,
         };
-        let cache = issuer.and_then(|issuer| self.cache(issuer));
+        known.token = token.as_ref();
+        match waiver {
+            Ok(waiver) => {
+                let (outcome, reason) = waiver.grounds().counted();
+                self.record(outcome, reason, known, policy, effects);
+                let told = match waiver.grounds() {
+                    Grounds::Reported(reason) => {
+                        let label = reason.row().label;
+                        effects.log.push(LogLine {
+                            level: Level::Warn,
+                            text: format!("report only: {label} would be refused"),
+                        });
+                        policy.caller.of_reported(reason)
+                    }
+                    _ if waiver.is_anonymous() => policy.caller.of_anonymous(),
+                    _ => Told::default(),
+                };
+                forward(Admission::Waiver(waiver), intake, told)
+            }
+            Err(reason) => {
+                self.record(Outcome::Refused, reason.row().label, known, policy, effects);
+                Decision::Reply(self.refusal(reason, known, policy, intake.is_grpc, now))
+            }
+        }
+    }
+
+    /// What lets a request pass all the same, or why it is refused in the end.
+    fn waiver(
+        &self,
+        reason: Reason,
+        issuer: Option<usize>,
+        policy: &Policy,
+        intake: &Intake,
+    ) -> Result<Waiver, Reason> {
+        let is_failing = || {
+            let cache = issuer.and_then(|issuer| self.cache(issuer));
+            cache.is_some_and(KeyCache::is_failing)
+        };
         // While the issuer cannot be reached, a key that is unknown may well be new: a 503, which
         // is worth a retry, and not a 401.
         let reason = match reason {
-            Reason::UnknownKey if cache.is_some_and(KeyCache::is_failing) => {
-                Reason::KeysUnavailable
-            }
+            Reason::UnknownKey if is_failing() => Reason::KeysUnavailable,
             reason => reason,
         };
         let has_anonymous = policy.caller.anonymous.is_some();
-        let waiver =
-            Waiver::instead_of_refusal(reason, intake.access, has_anonymous, policy.reports_only);
-        if let Some(waiver) = waiver {
-            return self.waive(waiver, policy, intake, issuer, effects);
-        }
-        effects.measures.push(Measure::Request {
-            issuer,
-            outcome: Outcome::Refused,
-            reason: reason.row().label,
-        });
+        let reports = policy.reports_only;
+        Waiver::instead_of_refusal(reason, intake.access, has_anonymous, reports).ok_or(reason)
+    }
+
+    /// What the upstream is told of a token's caller.
+    fn told(
+        &self,
+        permit: &Permit,
+        consumer: Option<&Consumer>,
+        issuer: Option<usize>,
+        policy: &Policy,
+    ) -> Told {
+        let claims = permit.token().claims();
+        let rules = issuer.and_then(|issuer| policy.issuers.get(issuer)?.as_ref());
+        let client_id = rules.and_then(|rules| rules.shape.client_id.text(claims));
+        policy.caller.of_token(claims, client_id, consumer)
+    }
+
+    fn refusal(
+        &self,
+        reason: Reason,
+        known: Known<'_>,
+        policy: &Policy,
+        is_grpc: bool,
+        now: UnixMillis,
+    ) -> Refusal {
         let mut refusal = Refusal::new(reason, policy.answers.clone());
-        refusal.is_grpc = intake.is_grpc;
+        refusal.is_grpc = is_grpc;
         if reason == Reason::KeysUnavailable {
+            let cache = known.issuer.and_then(|issuer| self.cache(issuer));
             refusal.retry_after = Some(cache.map_or(Millis(0), |cache| cache.retry_after(now)));
         }
         if reason.row().status == 403 {
-            let own = issuer.and_then(|issuer| self.settings.issuers.get(issuer));
-            let own = own.map(|issuer| &issuer.requirement);
-            for requirement in [&policy.requirement, rule].into_iter().chain(own) {
+            let issuer = known
+                .issuer
+                .and_then(|issuer| self.settings.issuers.get(issuer));
+            let own = issuer.map(|issuer| &issuer.requirement);
+            for requirement in [&policy.requirement, known.rule].into_iter().chain(own) {
                 requirement.scopes(&mut refusal.scopes);
             }
         }
-        Decision::Reply(refusal)
+        refusal
     }
 
-    fn waive(
+    /// Counts a decision and says how it came about.
+    fn record(
         &self,
-        waiver: Waiver,
+        outcome: Outcome,
+        reason: &'static str,
+        known: Known<'_>,
         policy: &Policy,
-        intake: Intake,
-        issuer: Option<usize>,
         effects: &mut Effects,
-    ) -> Decision {
-        let (outcome, reason) = waiver.grounds().counted();
+    ) {
         effects.measures.push(Measure::Request {
-            issuer,
+            issuer: known.issuer,
             outcome,
             reason,
         });
-        let told = match waiver.grounds() {
-            Grounds::Reported(reason) => {
-                effects.log.push(LogLine {
-                    level: Level::Warn,
-                    text: format!("report only: {} would be refused", reason.row().label),
-                });
-                policy.caller.of_reported(reason)
-            }
-            _ if waiver.is_anonymous() => policy.caller.of_anonymous(),
-            _ => Told::default(),
-        };
-        forward(Admission::Waiver(waiver), intake, told)
+        effects.log.push(LogLine {
+            level: Level::Debug,
+            text: explain::decision(outcome, reason, known, &self.settings, policy),
+        });
     }
 
     fn misconfigured(&self, is_grpc: bool, effects: &mut Effects) -> Decision {

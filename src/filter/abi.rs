@@ -55,14 +55,6 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
-    fn proxy_call_foreign_function(
-        name: *const u8,
-        name_size: usize,
-        arguments: *const u8,
-        arguments_size: usize,
-        result: *mut *mut u8,
-        result_size: *mut usize,
-    ) -> u32;
     fn proxy_define_metric(
         kind: MetricType,
         name: *const u8,
@@ -204,21 +196,6 @@ pub fn set_property(path: &[&str], value: &[u8]) -> Result<(), HostError> {
     let path = path.join("\0");
     // SAFETY: `path` and `value` live until the call returns.
     check(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
-}
-
-/// Calls a function of the host by name. Kong traps on every name that it does not know.
-pub fn call_foreign_function(name: &str, arguments: &[u8]) -> Result<Vec<u8>, HostError> {
-    // SAFETY: `name`, `arguments` and `take`'s out-pointers live until the call returns.
-    take(|data, size| unsafe {
-        proxy_call_foreign_function(
-            name.as_ptr(),
-            name.len(),
-            arguments.as_ptr(),
-            arguments.len(),
-            data,
-            size,
-        )
-    })
 }
 
 /// The host's number for a metric of this name, made if there is none.

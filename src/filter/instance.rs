@@ -31,13 +31,8 @@ pub struct Instance {
     /// Callouts under way, by the host's token, each with the context that sent it.
     calls: RefCell<BTreeMap<u32, (CallId, u32)>>,
     /// Requests that wait.
-    waiting: RefCell<BTreeMap<RequestId, Waiting>>,
+    waiting: RefCell<BTreeMap<RequestId, Rc<Cell<Phase>>>>,
     metrics: Metrics,
-}
-
-struct Waiting {
-    phase: Rc<Cell<Phase>>,
-    policy: Option<String>,
 }
 
 impl Instance {
@@ -93,14 +88,10 @@ impl Instance {
         match step {
             None => phase::refuse(phase, Reason::Misconfigured),
             Some(Step::Decided(decision)) => {
-                self.decide(phase, &decision, facts.policy.as_deref());
+                self.decide(phase, &decision);
             }
             Some(Step::Await) => {
-                let waiting = Waiting {
-                    phase: Rc::clone(phase),
-                    policy: facts.policy.clone(),
-                };
-                self.waiting.borrow_mut().insert(id, waiting);
+                self.waiting.borrow_mut().insert(id, Rc::clone(phase));
             }
         }
         self.perform(effects, id.0);
@@ -208,7 +199,7 @@ impl Instance {
             });
         }
         for (id, decision) in effects.decisions {
-            let Some(Waiting { phase, policy }) = self.waiting.borrow_mut().remove(&id) else {
+            let Some(phase) = self.waiting.borrow_mut().remove(&id) else {
                 continue;
             };
             let is_other = id.0 != active;
@@ -221,7 +212,7 @@ impl Instance {
                 log::error!("a waiting request cannot be reached: {error:?}");
                 continue;
             }
-            self.decide(&phase, &decision, policy.as_deref());
+            self.decide(&phase, &decision);
             if phase.get() == Phase::Forwarded
                 && let Err(error) = abi::continue_request()
             {
@@ -246,31 +237,19 @@ impl Instance {
         }
     }
 
-    /// Applies a decision to the effective context's request, which came under this policy.
-    fn decide(&self, phase: &Cell<Phase>, decision: &Decision, policy: Option<&str>) {
+    /// Applies a decision to the effective context's request.
+    fn decide(&self, phase: &Cell<Phase>, decision: &Decision) {
         let host = self.host.get().unwrap_or(WASMX);
         match decision {
             Decision::Reply(refusal) => phase::reply(phase, refusal, host.speaks_grpc),
             Decision::Forward(forward) => match upstream::prepare(forward, host) {
-                Ok(()) if forward.headers.is_empty() || self.is_still_under(policy) => {
-                    phase.set(Phase::Forwarded);
-                }
-                Ok(()) => {
-                    log::error!("the filter's change of headers led to a route of another policy");
-                    phase::refuse(phase, Reason::Misconfigured);
-                }
+                Ok(()) => phase.set(Phase::Forwarded),
                 Err(error) => {
                     log::error!("a request cannot be made ready for the upstream: {error}");
                     phase::refuse(phase, Reason::Internal);
                 }
             },
         }
-    }
-
-    /// Envoy chooses the route again when headers were changed.
-    fn is_still_under(&self, policy: Option<&str>) -> bool {
-        self.route_policy()
-            .is_ok_and(|now| now.as_deref() == policy)
     }
 
     fn can_wake(&self) -> bool {

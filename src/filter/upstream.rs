@@ -74,31 +74,11 @@ fn at_most_one(name: &str) -> Result<bool, Failed> {
 
 fn set_property(name: &str, value: &[u8], host: Host) -> Result<(), HostError> {
     match host.properties {
-        Properties::FilterState => {
-            let arguments = filter_state(&format!("jwt_keycloak.{name}"), value);
-            abi::call_foreign_function("set_envoy_filter_state", &arguments).map(|_| ())
-        }
+        // Envoy puts `wasm.` before it.
+        Properties::FilterState => abi::set_property(&[&format!("jwt_keycloak.{name}")], value),
         Properties::SharedContext => {
             let name = format!("jwt_keycloak_{name}");
             abi::set_property(&["kong", "ctx", "shared", &name], value)
         }
     }
-}
-
-/// Envoy's message `SetEnvoyFilterStateArguments`: path and value, fields 1 and 2, texts.
-fn filter_state(path: &str, value: &[u8]) -> Vec<u8> {
-    const PATH: u8 = 0x0a;
-    const VALUE: u8 = 0x12;
-    let mut message = Vec::new();
-    for (tag, text) in [(PATH, path.as_bytes()), (VALUE, value)] {
-        message.push(tag);
-        let mut length = text.len();
-        while length >= 0x80 {
-            message.push(0x80 | u8::try_from(length & 0x7f).unwrap_or_default());
-            length >>= 7;
-        }
-        message.push(u8::try_from(length).unwrap_or_default());
-        message.extend(text);
-    }
-    message
 }

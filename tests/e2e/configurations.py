@@ -10,7 +10,7 @@ import pathlib
 
 import yaml
 
-from tests.e2e import settings
+from tests.e2e import placeholders, settings
 
 FIELDS = {"config", "policies", "envoy", "cases"}
 
@@ -18,7 +18,7 @@ FIELDS = {"config", "policies", "envoy", "cases"}
 def configurations():
     """name -> {"config": …, "policies": …, "envoy": …, "cases": …}"""
     text = (pathlib.Path(__file__).parent / "configurations.yaml").read_text()
-    table = yaml.safe_load(settings.filled(text))
+    table = yaml.safe_load(placeholders.filled(text))
     for name, given in table.items():
         unknown = set(given) - FIELDS
         assert not unknown, f"configurations.yaml: {name}: unknown {sorted(unknown)}"

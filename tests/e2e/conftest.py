@@ -8,17 +8,21 @@ from tests.e2e import client, settings, tokens
 from tests.e2e import gateway as configured
 from tests.e2e.configurations import configurations
 from tests.e2e.stub_issuer import Stub, eventually
-from tests.stack import StackError
+from tests.stack import StackError, ports
 from tests.stack import upstream as stack_upstream
 from tests.stack.envoy import Envoy
 from tests.stack.keycloak import Keycloak
 
 
 class Gateway:
-    """The gateway under test, known by its address. `envoy` is None when it is not ours."""
+    """The gateway under test, known by its address. `envoy` is None when it is not ours.
 
-    def __init__(self, address, envoy=None):
+    `raw` is where it hands on requests as they come, if it has such a door.
+    """
+
+    def __init__(self, address, raw, envoy=None):
         self.address = address
+        self.raw = raw
         self.envoy = envoy
 
     def get(self, path, token=None):
@@ -36,6 +40,10 @@ class Upstream:
     def requests(self, path):
         """How many requests for this path have come (the query does not count)."""
         return self._server.count()["paths"].get(path.partition("?")[0], 0)
+
+    def tagged(self, tag):
+        """How many requests have come with this tag, whatever their path."""
+        return self._server.count()["tags"].get(tag, 0)
 
 
 class KeycloakInBackground:
@@ -135,16 +143,17 @@ def upstream():
 @pytest.fixture(scope="session")
 def gateway(stub, upstream):
     if settings.GATEWAY:
-        yield Gateway(settings.GATEWAY)
+        yield Gateway(settings.GATEWAY, settings.GATEWAY_RAW)
         return
     envoy = Envoy(configured.with_table(), name="e2e")
     try:
+        ports.require_free(settings.ENVOY_RAW_PORT, "the raw gateway", "ENVOY_RAW_PORT")
         envoy.start()
     except StackError as error:
         pytest.exit(f"There is no gateway to test. {error}", returncode=1)
     # Whatever the filter logs is searched for tokens in the end.
     envoy.admin("/logging?wasm=trace", "POST")
-    yield Gateway(envoy.url, envoy)
+    yield Gateway(envoy.url, f"http://127.0.0.1:{settings.ENVOY_RAW_PORT}", envoy)
     envoy.stop()
 
 

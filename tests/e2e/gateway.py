@@ -2,6 +2,9 @@
 
 Each configuration becomes a filter instance that is switched off for all but its own route. They
 share the `vm_id` and so a VM for each worker. The file's own filter and routes stay as they are.
+
+A second listener has the table's routes without the file's hardening: what a client sends reaches
+the filter as it was sent.
 """
 
 import copy
@@ -9,7 +12,7 @@ import json
 
 from tests.e2e import settings
 from tests.e2e.configurations import configurations
-from tests.stack import envoy
+from tests.stack import envoy, ports
 
 FILTER = "jwt_keycloak"
 FILTER_CONFIG = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
@@ -54,6 +57,7 @@ def with_table():
     ]
     # Without this Envoy drops the trailers of HTTP/1.1, and nothing shows how they are held.
     manager["http_protocol_options"] = {"enable_trailers": True}
+    config["static_resources"]["listeners"].append(_raw(config))
     clusters = config["static_resources"]["clusters"]
     for cluster in clusters:
         if cluster["name"] == "upstream":
@@ -78,13 +82,52 @@ def with_configuration(configuration):
     return config
 
 
+def text(config):
+    """A filter's configuration as Envoy takes it: JSON in a protobuf message."""
+    return {"@type": STRING, "value": json.dumps(config)}
+
+
+def on_free_ports(config):
+    """Beside the Envoy that the other tests use."""
+    for holder in (config["admin"], config["static_resources"]["listeners"][0]):
+        holder["address"]["socket_address"]["port_value"] = ports.free()
+    return config
+
+
+def _raw(config):
+    """The listener again, without what makes paths and headers plain before the filter sees them."""
+    raw = {"static_resources": {"listeners": copy.deepcopy(config["static_resources"]["listeners"])}}
+    (listener,) = raw["static_resources"]["listeners"]
+    listener["name"] = "raw"
+    listener["address"]["socket_address"]["port_value"] = settings.ENVOY_RAW_PORT
+    manager = envoy.connection_manager(raw)
+    manager["stat_prefix"] = "raw"
+    manager["normalize_path"] = False
+    manager["merge_slashes"] = False
+    manager["path_with_escaped_slashes_action"] = "KEEP_UNCHANGED"
+    manager["common_http_protocol_options"]["headers_with_underscores_action"] = "ALLOW"
+    manager["http_protocol_options"]["allow_custom_methods"] = True
+    # Only what the table uses: two listeners fetch keys twice, and test_keys.py counts.
+    used = {name for name, given in configurations().items() if given["cases"]}
+    manager["http_filters"] = [
+        filter_
+        for filter_ in manager["http_filters"]
+        if not filter_["name"].startswith(FILTER) or filter_["name"].partition(".")[2] in used
+    ]
+    virtual_host = manager["route_config"]["virtual_hosts"][0]
+    virtual_host["routes"] = [route for route in virtual_host["routes"] if route["name"] in used]
+    for route in virtual_host["routes"]:
+        del route["typed_per_filter_config"][FILTER]
+    return listener
+
+
 def _instance(prototype, name, given):
     instance = copy.deepcopy(prototype)
     instance["name"] = f"{FILTER}.{name}"
     instance["disabled"] = True
     plugin = instance["typed_config"]["config"]
     plugin["name"] = instance["name"]
-    plugin["configuration"] = {"@type": STRING, "value": json.dumps(given["config"])}
+    plugin["configuration"] = text(given["config"])
     plugin.update(given["envoy"])
     return instance
 

@@ -1,7 +1,8 @@
 """Where everything listens, from the environment; the defaults suit one machine.
 
-`GATEWAY` names a gateway that somebody else has configured (see README.md). It reaches the stub
-issuer at `STUB_URL`, the upstream at `UPSTREAM_URL` and Keycloak at `KEYCLOAK_TARGET`.
+`GATEWAY` names a gateway that somebody else has configured (see README.md), `GATEWAY_RAW` the same
+gateway's door without hardening. It reaches the stub issuer at `STUB_URL`, the upstream at
+`UPSTREAM_URL` and Keycloak at `KEYCLOAK_TARGET`.
 """
 
 import os
@@ -10,10 +11,12 @@ from tests.stack.keycloak import PUBLIC_URL
 from tests.stack.ports import from_env
 
 GATEWAY = os.environ.get("GATEWAY", "").rstrip("/")
+GATEWAY_RAW = os.environ.get("GATEWAY_RAW", "").rstrip("/")
 BIND = os.environ.get("BIND", "127.0.0.1")
 
 ENVOY_PORT = from_env("ENVOY_PORT", 19000)
 ENVOY_ADMIN_PORT = from_env("ENVOY_ADMIN_PORT", 19001)
+ENVOY_RAW_PORT = from_env("ENVOY_RAW_PORT", 19002)
 STUB_PORT = from_env("STUB_PORT", 19010)
 UPSTREAM_PORT = from_env("UPSTREAM_PORT", 19011)
 KEYCLOAK_PORT = from_env("KEYCLOAK_PORT", 19080)
@@ -35,10 +38,3 @@ PLACEHOLDERS = {
     "${KEYCLOAK}": PUBLIC_URL,
     "${KEYCLOAK_TARGET}": KEYCLOAK_TARGET,
 }
-
-
-def filled(text):
-    """The tables' placeholders, replaced by this run's addresses."""
-    for placeholder, value in PLACEHOLDERS.items():
-        text = text.replace(placeholder, value)
-    return text

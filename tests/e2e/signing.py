@@ -4,12 +4,14 @@ import base64
 import hashlib
 import hmac
 import json
+import pathlib
 import secrets
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+FIXED = pathlib.Path(__file__).parent / "keys"
 CURVES = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
 
 
@@ -26,18 +28,31 @@ def compact_json(value):
     return json.dumps(value, separators=(",", ":")).encode()
 
 
+# How a secret is written, as in the filter's configuration
+_SECRETS = {"text": str.encode, "base64": base64.b64decode, "base64url": from_base64url}
+
+
 class Key:
     """A key pair by its specification in issuers.yaml: `kty`, `bits` or `crv`, `alg`, `use`.
 
-    `jwk` in the specification replaces members of the public JWK; null removes them.
+    `jwk` in the specification replaces members of the public JWK; null removes them. What has a
+    `file` of keys/, or a `secret`, is the same in every run, its `kid` too.
     """
 
     def __init__(self, name, specification):
         self.specification = specification
         self.alg = specification.get("alg")
-        self.kid = f"{name}-{secrets.token_hex(4)}"
+        self.fixed = "file" in specification or "secret" in specification
+        self.kid = name if self.fixed else f"{name}-{secrets.token_hex(4)}"
+        self.secret = None
         kty = specification["kty"]
-        if kty == "RSA":
+        if "file" in specification:
+            pem = (FIXED / f"test-only-{specification['file']}.pem").read_bytes()
+            self.private = serialization.load_pem_private_key(pem, None)
+        elif kty == "oct":
+            self.private = None
+            self.secret = _SECRETS[specification.get("encoding", "text")](specification["secret"])
+        elif kty == "RSA":
             self.private = rsa.generate_private_key(65537, specification.get("bits", 2048))
         elif kty == "EC":
             self.private = ec.generate_private_key(CURVES[specification["crv"]]())
@@ -72,24 +87,44 @@ class Key:
                 serialization.Encoding.Raw, serialization.PublicFormat.Raw
             )
             return {"crv": "Ed25519", "x": base64url(raw)}
+        if self.secret is not None:
+            return {"k": base64url(self.secret)}
         return {}
 
-    def public_pem(self):
+    def public(self, encoding="PEM", form="SubjectPublicKeyInfo"):
         return self.private.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            getattr(serialization.Encoding, encoding), getattr(serialization.PublicFormat, form)
         )
+
+    def public_secrets(self):
+        """What everybody has, and what a careless verifier may take for an HMAC's secret."""
+        if self.secret is not None:
+            return {"own": self.secret}
+        pem = self.public()
+        jwk = self.jwk()
+        return {
+            "pem": pem,
+            "pem without its last line feed": pem.strip(),
+            "der": self.public("DER"),
+            "jwk": compact_json(jwk),
+            "modulus": from_base64url(jwk.get("n", jwk.get("x"))),
+            "kid": self.kid.encode(),
+            "nothing": b"",
+        }
 
     def default_alg(self):
         """The algorithm that the issuer signs with when nobody asks for another."""
-        return self.alg or {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}[self.specification["kty"]]
+        by_type = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA", "oct": "HS256"}
+        return self.alg or by_type[self.specification["kty"]]
 
-    def sign(self, alg, message):
+    def sign(self, alg, message, secret=None):
         """The signature that a token with `alg` in its header has, or a forger would give it."""
         if alg == "none":
             return b""
         if alg.startswith("HS"):
             # The forger's classic: the public key, which everybody has, as the HMAC's secret.
-            return hmac.new(self.public_pem(), message, _digest(alg)).digest()
+            secret = secret or ("pem" if self.secret is None else "own")
+            return hmac.new(self.public_secrets()[secret], message, _digest(alg)).digest()
         if isinstance(self.private, rsa.RSAPrivateKey):
             hash_ = _hash(alg)
             if alg.startswith("PS"):

@@ -9,12 +9,18 @@ import re
 
 import yaml
 
-from tests.e2e import settings
+from tests.e2e import placeholders
 
 HERE = pathlib.Path(__file__).parent
-CASE = {"name", "configuration", "token", "other_token", "request", "expect", "theirs"}
+CASE = {"name", "configuration", "token", "other_token", "request", "gateway", "expect", "theirs"}
 REQUEST = {"method", "path", "headers", "body"}
-EXPECT = {"status", "refused", "label", "error", "challenge", "scope", "realm", "silent", "upstream"}
+EXPECT = {
+    "status", "refused", "label", "error", "challenge", "scope", "realm", "silent", "upstream",
+    "body", "grpc", "answer",
+}  # fmt: skip
+UPSTREAM = {"headers", "path"}
+# The usual one; one without envoy.yaml's hardening; envoy.yaml's own hardening
+GATEWAYS = {None, "raw", "hardened"}
 
 # What is too long to be read in a table.
 SIZES = {"${2 kB}": "x" * 2048, "${16 kB}": "x" * 16384, "${deep}": "[" * 1000 + "]" * 1000}
@@ -30,21 +36,23 @@ def cases():
 
 
 def _read(file):
-    text = settings.filled(file.read_text())
+    text = placeholders.filled(file.read_text())
     for placeholder, value in SIZES.items():
         text = text.replace(placeholder, value)
     table = yaml.safe_load(text)
     for case in table["cases"]:
         where = f"{file.name}: {case.get('name')}"
         _known(where, case, CASE)
+        assert case.get("gateway") in GATEWAYS, where
         yield {
             "id": f"{file.stem}: {case['name']}",
             "configuration": case.get("configuration", table["configuration"]),
             "token": case.get("token", "good"),
             "other_token": case.get("other_token"),
             "request": _request(where, case.get("request", {})),
+            "gateway": case.get("gateway"),
             "expect": _expected(where, case["expect"]),
-            # jwt-keycloak 1.8.1's status, where ours differs on purpose
+            # jwt-keycloak 1.8.1's status
             "theirs": case.get("theirs"),
         }
 
@@ -52,9 +60,10 @@ def _read(file):
 def _request(where, request):
     _known(where, request, REQUEST)
     request = {"method": "GET", "path": "orders", "body": "none", **request}
-    headers = request.setdefault("headers", {"authorization": "Bearer ${token}"})
-    for name, values in headers.items():
-        headers[name] = values if isinstance(values, list) else [values]
+    headers = request.get("headers", {"authorization": "Bearer ${token}"})
+    request["headers"] = {
+        name: values if isinstance(values, list) else [values] for name, values in headers.items()
+    }
     return request
 
 
@@ -65,9 +74,14 @@ def _expected(where, expect):
     elif isinstance(expect, str):
         expect = {"refused": expect}
     _known(where, expect, EXPECT)
+    _known(where, expect.get("upstream", {}), UPSTREAM)
     if "refused" in expect:
-        reason = expect.pop("refused")
+        reason = expect["refused"]
         expect = {"label": reason, **reasons()[reason], **expect}
+    if "grpc" in expect:
+        expect = {**expect, "status": 200}
+    if expect.get("body") == "none" and expect["challenge"] != "none":
+        expect["challenge"] = "bare"
     statuses = expect["status"] if isinstance(expect["status"], list) else [expect["status"]]
     return {**expect, "status": statuses}
 
@@ -89,7 +103,13 @@ def request_with(case, tokens):
 
 
 def placed(text, tokens):
-    return re.sub(r"\$\{(token|other_token)\}", lambda match: tokens[match[1]], text)
+    """`${token}`, `${other_token}`; `${token:percent}` has every character percent-encoded."""
+
+    def token(match):
+        text = tokens[match[1]]
+        return "".join(f"%{ord(character):02X}" for character in text) if match[2] else text
+
+    return re.sub(r"\$\{(token|other_token)(:percent)?\}", token, text)
 
 
 if __name__ == "__main__":

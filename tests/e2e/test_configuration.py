@@ -7,6 +7,8 @@ import pytest
 
 from tests.e2e import gateway as configured
 from tests.e2e import settings
+from tests.e2e.bad_configurations import BAD, GOOD, ISSUER, WARNED
+from tests.e2e.gateway import on_free_ports, text
 from tests.e2e.stub_issuer import eventually
 from tests.stack import ROOT, StackError, ports
 from tests.stack.envoy import Envoy
@@ -16,48 +18,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
-EXAMPLES = sorted(set((ROOT / "filter-config").glob("*.json")) - {ROOT / "filter-config/jwt_keycloak.schema.json"})
-ISSUER = "https://sso.example.com/realms/shop"
-GOOD = {"allowed_iss": [ISSUER], "allowed_aud": ["orders"]}
-
-# Configurations with a fault each, and the path that the log must name.
-BAD = {
-    "nothing": ({}, "$.allowed_iss"),
-    "a field that nobody knows": ({**GOOD, "alowed_alg": ["RS256"]}, "$.alowed_alg"),
-    "a text for a list": ({**GOOD, "allowed_iss": 7}, "$.allowed_iss"),
-    "a number in a list": ({**GOOD, "scope": ["a", 7]}, "$.scope[1]"),
-    "no algorithm": ({**GOOD, "allowed_alg": ["none"]}, "$.allowed_alg[0]"),
-    "a shared secret's algorithm": ({**GOOD, "allowed_alg": ["RS256", "HS256"]}, "$.allowed_alg[1]"),
-    "an ID token's type": ({**GOOD, "allowed_typ": ["Bearer", "ID"]}, "$.allowed_typ[1]"),
-    "a text for a number": ({**GOOD, "clock_skew": "30"}, "$.clock_skew"),
-    "a negative time": ({**GOOD, "clock_skew": -1}, "$.clock_skew"),
-    "a grace period too long": ({**GOOD, "iss_key_grace_period": 61}, "$.iss_key_grace_period"),
-    "a claim that cannot be verified": ({**GOOD, "claims_to_verify": ["iss"]}, "$.claims_to_verify[0]"),
-    "a longest validity without exp": (
-        {**GOOD, "claims_to_verify": [], "maximum_expiration": 300},
-        "$.maximum_expiration",
-    ),
-    "a scope with a blank": ({**GOOD, "scope": ["a b"]}, "$.scope[0]"),
-    "a client role without a role": ({**GOOD, "client_roles": ["app"]}, "$.client_roles[0]"),
-    "two ways to the keys": (
-        {"issuers": [{"iss": ISSUER, "jwks_uri": f"{ISSUER}/a", "well_known_uri": f"{ISSUER}/b"}]},
-        "$.issuers[0]",
-    ),
-    "an issuer without a name": ({"issuers": [{"jwks_uri": f"{ISSUER}/a"}]}, "$.issuers[0]"),
-    "keys from no URL": ({"issuers": [{"iss": ISSUER, "jwks_uri": "keys"}]}, "$.issuers[0].jwks_uri"),
-    "a policy with an issuer of its own": (
-        {**GOOD, "policies": {"a": {"allowed_iss": ["https://other"]}}},
-        "$.policies.a.allowed_iss",
-    ),
-    "key fetching in a policy": (
-        {**GOOD, "policies": {"a": {"jwks_refresh_interval": 60}}},
-        "$.policies.a.jwks_refresh_interval",
-    ),
-}
-
-
-def text(config):
-    return {"@type": configured.STRING, "value": json.dumps(config)}
+EXAMPLES = sorted(
+    path for path in (ROOT / "filter-config").glob("*.json") if not path.name.endswith(".schema.json")
+)
 
 
 class Candidates:
@@ -101,13 +64,6 @@ class Candidates:
         draft.replace(self._file)
 
 
-def on_free_ports(config):
-    """Beside the Envoy that the other tests use."""
-    for holder in (config["admin"], config["static_resources"]["listeners"][0]):
-        holder["address"]["socket_address"]["port_value"] = ports.free()
-    return config
-
-
 def names(log, path):
     """Whether the log tells a fault at this path or below it."""
     return any(f"{path}{after}" in log for after in (": ", ".", "["))
@@ -149,6 +105,14 @@ def test_all_faults_are_told_at_once(candidates):
     assert not taken
     for path in ("$.clock_skew", "$.issuers[0].iss", "$.policies.a.scope", "$.policies.a.x"):
         assert names(log, path), log
+
+
+@pytest.mark.parametrize("name", WARNED)
+def test_a_warning_is_logged(candidates, name):
+    config, word = WARNED[name]
+    taken, log = candidates.offer(text(config))
+    assert taken, log
+    assert any("warning" in line and word in line for line in log.splitlines()), log
 
 
 def test_a_missing_audience_is_a_warning(candidates):

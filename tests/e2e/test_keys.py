@@ -145,6 +145,21 @@ def test_stale_keys_have_a_limit(gateway, stub, mint):
     eventually(lambda: each(gateway, "forgetting", token) == {200})
 
 
+def test_keys_that_stand_in_the_configuration_are_not_fetched(gateway, stub, mint):
+    for issuer, configuration, key in (
+        ("inline", "inline-jwks", "fixed-rsa"),
+        ("pem", "public-keys", "fixed-ec"),
+        ("certificate", "certificates", "fixed-rsa"),
+        ("secrets", "shared-secrets", "hs256"),
+    ):
+        assert each(gateway, configuration, mint(issuer=issuer, key=key)) == {200}
+        # Neither a name that is not there nor a bad signature is a reason to look elsewhere.
+        assert each(gateway, configuration, mint(issuer=issuer, key=key, kid="unknown")) <= {200, 401}
+        forged = mint(issuer=issuer, key=key, tamper=[{"flip_signature_bit": 9}])
+        assert each(gateway, configuration, forged) == {401}
+        assert (stub[issuer].fetches("discovery"), stub[issuer].fetches("jwks")) == (0, 0)
+
+
 def test_workers_share_what_one_of_them_fetched(gateway, stub, mint):
     issuer = stub["shared"]
     assert each(gateway, "shared", mint(issuer="shared")) == {200}

@@ -15,7 +15,10 @@ from tests.e2e.signing import base64url, from_base64url
 
 MINTED = []  # every token of this run, for the test that searches the log for them
 
-RECIPE = {"verbatim", "issuer", "key", "alg", "kid", "header", "claims", "duplicate", "payload", "tamper"}
+RECIPE = {
+    "verbatim", "issuer", "key", "alg", "secret", "kid",
+    "header", "claims", "duplicate", "payload", "tamper",
+}  # fmt: skip
 
 
 def mint(stub, recipe):
@@ -37,7 +40,7 @@ def mint(stub, recipe):
     signed = ".".join(
         base64url(part.encode()) for part in (_json(header, duplicate.get("header", {})), payload)
     )
-    token = signed + "." + base64url(key.sign(alg, signed.encode()))
+    token = signed + "." + base64url(key.sign(alg, signed.encode(), recipe.get("secret")))
     for step in recipe.get("tamper", []):
         ((change, argument),) = step.items() if isinstance(step, dict) else ((step, None),)
         token = TAMPERING[change](token, argument)
@@ -128,6 +131,13 @@ def _claims(token, changes):
     return f"{header}.{base64url(_json(claims, {}).encode())}.{signature}"
 
 
+def _alg(token, alg):
+    """Another algorithm in the header, under the old signature."""
+    header, payload, signature = token.split(".")
+    members = {**json.loads(from_base64url(header)), "alg": alg}
+    return f"{base64url(_json(members, {}).encode())}.{payload}.{signature}"
+
+
 def _last_character(token, _):
     """The last character's unused bits set: the same octets to a lenient decoder."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -149,6 +159,7 @@ def _zero_signature(token, _):
 
 
 TAMPERING = {
+    "alg": _alg,
     "append": lambda token, text: token + text,
     "prepend": lambda token, text: text + token,
     "cut": lambda token, characters: token[:-characters],

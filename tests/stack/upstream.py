@@ -2,7 +2,8 @@
 
     python upstream.py --port 8081      alone: standard library only, one file
 
-`GET /__count` tells how many other requests have come, so that a test can tell that none did.
+`GET /__count` tells how many other requests have come, so that a test can tell that none did: in
+all, by path, and by the header `x-request-tag`.
 HTTP is read by hand: what reaches the upstream is shown as it came, in its order, with every
 duplicate, and without http.server's limit of 100 headers.
 """
@@ -49,7 +50,7 @@ class Handler(socketserver.StreamRequestHandler):
         if path.split("?")[0] == "/__count":
             self.answer(200, self.server.count(), close)
         else:
-            self.server.record(path.split("?")[0])
+            self.server.record(path.split("?")[0], dict(headers).get("x-request-tag"))
             received = {
                 "method": method,
                 "path": path,
@@ -124,14 +125,21 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(address, Handler)
         self._lock = threading.Lock()
         self._paths = collections.Counter()
+        self._tags = collections.Counter()
 
-    def record(self, path):
+    def record(self, path, tag=None):
         with self._lock:
             self._paths[path] += 1
+            if tag:
+                self._tags[tag] += 1
 
     def count(self):
         with self._lock:
-            return {"requests": sum(self._paths.values()), "paths": dict(self._paths)}
+            return {
+                "requests": sum(self._paths.values()),
+                "paths": dict(self._paths),
+                "tags": dict(self._tags),
+            }
 
 
 class Upstream:

@@ -265,16 +265,18 @@ fn each(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.iter().chain(one)
 }
 
-/// The texts of a list; a claim of another shape has none.
+/// The texts of a list, or the one text: some issuers write a list of one so.
 fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    let list = value.and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_str)
+    each(value).filter_map(Value::as_str)
 }
 
 /// RFC 6749, 3.3: scopes are separated by blanks. Some issuers have a list.
 fn scopes(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    let text = value.and_then(Value::as_str).unwrap_or_default();
-    text.split_ascii_whitespace().chain(texts(value))
+    let (text, list) = match value {
+        Some(Value::String(text)) => (text.as_str(), None),
+        list => ("", list),
+    };
+    text.split_ascii_whitespace().chain(texts(list))
 }
 
 impl fmt::Display for Requirement {
@@ -479,6 +481,9 @@ mod tests {
         assert_eq!(realm(&["admin", "reader"]), Ok(()));
         assert_eq!(realm(&["admin"]), Err(Reason::MissingRealmRole));
         assert_eq!(realm(&["editor"]), Err(Reason::MissingRealmRole));
+        let one = json!({"realm_access": {"roles": "reader"}});
+        let wanted = Requirement::RealmRole(list(&["reader"]));
+        assert_eq!(check_with(&wanted, &one), Ok(()));
     }
 
     #[test]
@@ -507,7 +512,8 @@ mod tests {
         let wanted = Requirement::RealmRole(list(&["a"]));
         for claims in [
             json!({"realm_access": ["a"]}),
-            json!({"realm_access": {"roles": "a"}}),
+            json!({"realm_access": {"roles": "a b"}}),
+            json!({"realm_access": {"roles": [["a"]]}}),
             json!({"realm_access": {"roles": {"a": 1}}}),
             json!({"realm_access": null}),
         ] {

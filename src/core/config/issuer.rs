@@ -5,6 +5,7 @@ use super::{keys, requirement};
 use crate::authorization::requirement::Requirement;
 use crate::jose::jwk_set::JwkSet;
 use crate::keys::source::{HttpUrl, KeySource, Location, well_known_uri};
+use crate::metrics::NONE;
 
 /// The default of `well_known_template`, as in jwt-keycloak (OpenID Connect Discovery 1.0, 4).
 pub const WELL_KNOWN_TEMPLATE: &str = "%s/.well-known/openid-configuration";
@@ -178,8 +179,10 @@ fn read_one(members: &Members, defaults: &IssuerDefaults) -> Option<Issuer> {
 
 fn name(members: &Members) -> Option<String> {
     let At { path, value } = members.string("name")?;
-    if label(&value) != value {
-        let allowed = "lower-case letters, digits and single underscores";
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    // What stands for no issuer cannot be one.
+    if !value.bytes().all(plain) || value == NONE {
+        let allowed = "lower-case letters, digits and underscores, and not none";
         members.findings().fault(&path, quote(&value), allowed);
     }
     Some(value)
@@ -197,8 +200,7 @@ fn label(iss: &str) -> String {
         }
     }
     let label = label.trim_matches('_');
-    // What stands for no issuer cannot be one.
-    if label.is_empty() || label == crate::metrics::NONE {
+    if label.is_empty() || label == NONE {
         "issuer".to_owned()
     } else {
         label.to_owned()

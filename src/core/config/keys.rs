@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 use super::reader::{At, Members};
-use crate::jose::algorithm::Algorithm;
+use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::jwk_set::{self, JwkSet};
 use crate::jose::key::{Unusable, VerificationKey};
 use crate::json::{self, Limits};
@@ -95,7 +95,7 @@ fn public_keys(members: &Members) -> Option<Vec<VerificationKey>> {
             "a PEM text, or an object with pem, kid, alg",
         )?;
         let kid = members.string("kid").map(|kid| kid.value);
-        let alg = algorithm(&members);
+        let alg = algorithm(&members, |alg| alg.family() != Family::Hmac);
         let pem = text(&members, "pem");
         members.finish();
         let key = VerificationKey::from_pem(pem?, kid, alg);
@@ -118,7 +118,7 @@ fn secrets(members: &Members) -> Option<Vec<VerificationKey>> {
             "an object with secret, encoding, kid, alg",
         )?;
         let kid = members.string("kid").map(|kid| kid.value);
-        let alg = algorithm(&members);
+        let alg = algorithm(&members, |alg| alg.family() == Family::Hmac);
         let secret = text(&members, "secret");
         let encodings = [
             ("text", None),
@@ -185,8 +185,9 @@ fn text<'a>(members: &Members<'a>, name: &'static str) -> Option<&'a str> {
     text
 }
 
-fn algorithm(members: &Members) -> Option<Algorithm> {
-    let names = Algorithm::ALL.map(|alg| (alg.name(), alg));
+fn algorithm(members: &Members, is_of_kind: fn(&Algorithm) -> bool) -> Option<Algorithm> {
+    let algorithms = Algorithm::ALL.into_iter().filter(is_of_kind);
+    let names: Vec<_> = algorithms.map(|alg| (alg.name(), alg)).collect();
     members.choice("alg", &names)
 }
 

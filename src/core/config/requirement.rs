@@ -173,7 +173,15 @@ pub fn claim_path(members: &Members, name: &'static str) -> Option<ClaimPath> {
     let found = path_of(value);
     if found.is_none() {
         let allowed = "names with dots between them, or a list of names";
-        members.findings().fault(&path, describe(value), allowed);
+        let is_name = |value: &Value| value.as_str().is_some_and(|name| !name.is_empty());
+        let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        match list.iter().enumerate().find(|(_, value)| !is_name(value)) {
+            Some((index, other)) => {
+                let path = format!("{path}[{index}]");
+                members.findings().fault(&path, describe(other), "a name");
+            }
+            None => members.findings().fault(&path, describe(value), allowed),
+        }
     }
     found
 }

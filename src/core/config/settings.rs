@@ -564,7 +564,7 @@ mod tests {
             ),
             (
                 hs(json!([{"secret": SECRET, "alg": "RS256"}])),
-                "hmac_secrets[0].secret",
+                "hmac_secrets[0].alg",
             ),
             (
                 hs(json!([{"secret": SECRET, "alg": "HS512"}])),

@@ -114,7 +114,7 @@ impl JwkSet {
     /// key that was configured without a `kid` goes by any; where several fit, each is tried.
     ///
     /// # Errors
-    /// As [`Self::select`], but for [`Reason::AmbiguousKey`].
+    /// As [`Self::select`], but never [`Reason::AmbiguousKey`].
     pub fn configured(
         &self,
         header: &Header,
@@ -127,7 +127,12 @@ impl JwkSet {
         let fits = |key: &&VerificationKey| is_meant(key) && key.fits(alg);
         let mut keys: Vec<_> = self.keys.iter().filter(fits).collect();
         if keys.is_empty() {
-            return Err(Reason::UnknownKey);
+            let is_named = |key: &VerificationKey| header.kid.is_some() && key.kid == header.kid;
+            return Err(if self.keys.iter().any(is_named) {
+                Reason::InvalidSignature
+            } else {
+                Reason::UnknownKey
+            });
         }
         keys.retain(|key| key.is_valid_at(now));
         if keys.is_empty() {
@@ -349,6 +354,8 @@ mod tests {
         let named = JwkSet::of(vec![key(Some("a"))]);
         let other = named.configured(&header(Some("b")), Algorithm::Es256, UnixMillis(500));
         assert_eq!(other.unwrap_err(), Reason::UnknownKey);
+        let unfit = named.configured(&header(Some("a")), Algorithm::Rs256, UnixMillis(500));
+        assert_eq!(unfit.unwrap_err(), Reason::InvalidSignature);
     }
 
     #[test]

@@ -1,0 +1,43 @@
+"""The tables' placeholders: this run's addresses, and the fixed keys of keys/.
+
+`${PEM:fixed-rsa}`, `${PKCS1:…}` and `${JWK:…}` are the public half of a key of issuers.yaml that
+has a `file`; `${PRIVATE:rsa}` and `${CERTIFICATE:rsa-expired}` are files. What is PEM belongs
+between double quotes.
+"""
+
+import json
+import pathlib
+import re
+
+import yaml
+
+from tests.e2e import settings
+from tests.e2e.signing import FIXED, Key
+
+PLACEHOLDER = re.compile(r"\$\{(PEM|PKCS1|JWK|PRIVATE|CERTIFICATE):([a-z0-9-]+)\}")
+
+
+def filled(text):
+    for placeholder, value in settings.PLACEHOLDERS.items():
+        text = text.replace(placeholder, value)
+    return PLACEHOLDER.sub(lambda match: fixed(*match.groups()), text)
+
+
+def fixed(form, name):
+    """What stands for `${form:name}`."""
+    if form == "JWK":
+        return json.dumps(_key(name).jwk())
+    if form == "PRIVATE":
+        pem = (FIXED / f"test-only-{name}.pem").read_bytes()
+    elif form == "CERTIFICATE":
+        pem = (FIXED / f"test-only-{name}.crt.pem").read_bytes()
+    else:
+        pem = _key(name).public(form={"PEM": "SubjectPublicKeyInfo"}.get(form, form))
+    return json.dumps(pem.decode())[1:-1]
+
+
+def _key(name):
+    table = yaml.safe_load((pathlib.Path(__file__).parent / "issuers.yaml").read_text())
+    key = Key(name, table["keys"][name])
+    assert key.fixed, f"{name} is another key in every run"
+    return key

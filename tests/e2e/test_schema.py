@@ -1,0 +1,60 @@
+"""The JSON Schema of filter-config/ takes what the filter takes and refuses what it refuses.
+
+That it has the same names and defaults is checked by tests/core/schema.rs.
+"""
+
+import json
+
+import jsonschema
+import pytest
+
+from tests.e2e.bad_configurations import BAD
+from tests.e2e.configurations import configurations
+from tests.stack import ROOT
+
+FOLDER = ROOT / "filter-config"
+SCHEMA = json.loads((FOLDER / "jwt_keycloak.schema.json").read_text())
+EXAMPLES = sorted(path for path in FOLDER.glob("*.json") if not path.name.endswith(".schema.json"))
+CONFIGURATIONS = configurations()
+# Kong wants draft 4, editors read draft 7: it has to mean the same in both.
+DRAFTS = {"draft 4": jsonschema.Draft4Validator, "draft 7": jsonschema.Draft7Validator}
+
+# What a schema cannot say: that values in different places agree, and what is in a PEM text.
+BEYOND_A_SCHEMA = {
+    "a policy with an issuer of its own",
+    "consumers: the same username twice",
+    "keep_consumer_headers: against the top, in a policy",
+    "public keys: a certificate cut off",
+    "public keys: a weak key",
+    "public keys: another kind's algorithm",
+}
+
+
+@pytest.fixture(scope="module", params=DRAFTS)
+def schema(request):
+    draft = DRAFTS[request.param]
+    draft.check_schema(SCHEMA)
+    return draft(SCHEMA)
+
+
+def faults(schema, configuration):
+    return [f"{error.json_path}: {error.message[:200]}" for error in schema.iter_errors(configuration)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_good(schema, example):
+    assert faults(schema, json.loads(example.read_text())) == []
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_configuration_of_the_table_is_good(schema, name):
+    assert faults(schema, CONFIGURATIONS[name]["config"]) == []
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_configuration_is_bad(schema, name):
+    configuration, _path = BAD[name]
+    if name in BEYOND_A_SCHEMA:
+        assert faults(schema, configuration) == [], "the schema can say it after all"
+    else:
+        assert faults(schema, configuration)
