@@ -14,7 +14,7 @@ use crate::authorization::requirement::Requirement;
 use crate::caller::Told;
 use crate::caller::consumers::Consumer;
 use crate::config::Settings;
-use crate::config::policy::Policy;
+use crate::config::policy::{Policy, UpstreamToken};
 use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use crate::explain::{self, Known};
 use crate::intake::{Intake, Question};
@@ -440,7 +440,12 @@ impl Gate {
             Verdict::Permit(permit, consumer) => {
                 known.token = Some(permit.token());
                 self.record(Outcome::Allowed, NONE, known, policy, effects);
-                let told = self.told(&permit, consumer.as_deref(), issuer, policy);
+                let mut told = self.told(&permit, consumer.as_deref(), issuer, policy);
+                // Whoever has no token gets no credential instead of it either.
+                if let UpstreamToken::Replace(text) = &policy.upstream_token {
+                    let name = "authorization".to_owned();
+                    told.headers.push(HeaderEdit::Set(name, text.clone()));
+                }
                 return forward(Admission::Token(permit), intake, told);
             }
             Verdict::Waived(waiver) => (Ok(waiver), None),

@@ -73,9 +73,6 @@ impl Intake {
         if policy.upstream_token != UpstreamToken::Keep {
             credentials::hide(request, &policy.sources, &mut edits);
         }
-        if let UpstreamToken::Replace(text) = &policy.upstream_token {
-            edits.push(HeaderEdit::Set("authorization".to_owned(), text.clone()));
-        }
         Self {
             question,
             access,

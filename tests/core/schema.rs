@@ -93,6 +93,23 @@ fn each_level_has_the_same_names() {
 }
 
 #[test]
+fn the_readme_has_every_field() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let schema = schema();
+    for pointer in ["", "/definitions/issuer", "/definitions/policy"] {
+        for name in properties(&schema, pointer) {
+            let quoted = format!("`{name}`");
+            let first_cells = readme
+                .lines()
+                .filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+            let mut rows = first_cells.filter(|cell| cell.contains(&quoted));
+            assert!(rows.next().is_some(), "README.md has no row for {name}");
+        }
+    }
+}
+
+#[test]
 fn the_defaults_are_what_holds_when_nothing_is_said() {
     let schema = schema();
     let settings = |configuration: &Value| {
