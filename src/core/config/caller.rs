@@ -194,7 +194,7 @@ fn told_claims(
 
 fn header_name(members: &Members, path: &str, name: &str) -> Option<String> {
     let lower =
-        super::policy::header_name(name).filter(|name| !NOT_TO_BE_SET.contains(&name.as_str()));
+        super::sources::header_name(name).filter(|name| !NOT_TO_BE_SET.contains(&name.as_str()));
     if lower.is_none() {
         let allowed = "the name of a header that is not the message's own";
         members.findings().fault(path, quote(name), allowed);

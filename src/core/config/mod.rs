@@ -1,8 +1,8 @@
 //! The filter's configuration: JSON in, validated settings out, or every fault at once.
 //!
-//! [`reader`] reads members and notes faults with their paths; [`issuer`], [`keys`], [`token`], [`policy`],
-//! [`requirement`], [`rules`] and [`caller`] know the fields; [`settings`] puts them together.
-//! [`envoy_struct`] reads what Envoy may send instead of JSON.
+//! [`reader`] reads members and notes faults with their paths; [`issuer`], [`keys`], [`token`],
+//! [`policy`], [`sources`], [`requirement`], [`rules`] and [`caller`] know the fields; [`settings`]
+//! puts them together. [`envoy_struct`] reads what Envoy may send instead of JSON.
 
 pub mod caller;
 pub mod envoy_struct;
@@ -13,6 +13,9 @@ pub mod reader;
 pub mod requirement;
 pub mod rules;
 pub mod settings;
+pub mod sources;
+#[cfg(test)]
+mod tests;
 pub mod token;
 
 pub use reader::Fault;
