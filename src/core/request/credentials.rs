@@ -99,7 +99,15 @@ impl HeaderSource {
             .split_at_checked(end.unwrap_or(value.len()))
             .unwrap_or((value, &[]));
         if !given.eq_ignore_ascii_case(scheme.as_bytes()) {
-            return Ok(None);
+            // Behind other credentials, joined by a comma, it must not go up unseen: an upstream may
+            // read it.
+            let mut others = rest.split(|byte| *byte == b',').skip(1);
+            let has_scheme = |part: &[u8]| starts_with_scheme(part.trim_ascii_start(), scheme);
+            return if others.any(has_scheme) {
+                Err(Reason::MalformedCredentials)
+            } else {
+                Ok(None)
+            };
         }
         // RFC 6750 has blanks after the scheme; a tab does no harm, and jwt-keycloak takes it.
         // The scheme alone, or glued to something else with a comma: not readable as credentials.
@@ -109,6 +117,14 @@ impl HeaderSource {
         }
         Ok(Some(token))
     }
+}
+
+fn starts_with_scheme(text: &[u8], scheme: &str) -> bool {
+    let halves = text.split_at_checked(scheme.len());
+    halves.is_some_and(|(given, rest)| {
+        given.eq_ignore_ascii_case(scheme.as_bytes())
+            && rest.first().is_none_or(u8::is_ascii_whitespace)
+    })
 }
 
 /// RFC 6750, 2.1: b64token. It has no comma, so that two credentials which a proxy joined into
@@ -265,6 +281,7 @@ mod tests {
             "Bearertoken",
             "Negotiate x",
             "Bearer-x y",
+            "Digest a=b, bearer=c",
         ] {
             assert_eq!(read(&[value]), Err(Reason::MissingToken), "{value}");
         }
@@ -282,6 +299,9 @@ mod tests {
             "Bearer,a",
             "Bearer \"a\"",
             "Bearer é",
+            "Basic YTpi,Bearer a",
+            "Basic YTpi, bearer a",
+            "Digest a=b, c=\"d\", BEARER",
         ] {
             assert_eq!(read(&[value]), Err(Reason::MalformedCredentials), "{value}");
         }
