@@ -37,10 +37,9 @@ pub fn decision(
         line.push(' ');
         line.push_str(reason);
     }
-    let issuer = known.issuer.and_then(|index| {
-        let rules = policy.issuers.get(index)?.as_ref()?;
-        Some((settings.issuers.get(index)?, rules))
-    });
+    let issuer = known
+        .issuer
+        .and_then(|index| settings.accepted(policy, index));
     if let Some((issuer, _)) = issuer {
         line.push_str("; issuer ");
         line.push_str(&issuer.label);

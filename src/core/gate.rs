@@ -263,14 +263,9 @@ impl Gate {
 
     /// The host cannot go on: whoever waits is refused.
     pub fn refuse_all(&mut self, reason: Reason) -> Vec<(RequestId, Decision)> {
-        let refuse = |waiting: &Waiting| {
-            let mut refusal = Refusal::new(reason, self.settings.base.answers.clone());
-            refusal.is_grpc = waiting.intake.is_grpc;
-            Decision::Reply(refusal)
-        };
         std::mem::take(&mut self.waiting)
             .into_iter()
-            .map(|(id, waiting)| (id, refuse(&waiting)))
+            .map(|(id, waiting)| (id, self.base_refusal(reason, waiting.intake.is_grpc)))
             .collect()
     }
 
@@ -512,7 +507,7 @@ impl Gate {
         policy: &Policy,
     ) -> Told {
         let claims = permit.token().claims();
-        let rules = issuer.and_then(|issuer| policy.issuers.get(issuer)?.as_ref());
+        let rules = issuer.and_then(|issuer| policy.rules_of(issuer));
         let client_id = rules.and_then(|rules| rules.shape.client_id.text(claims));
         policy.caller.of_token(claims, client_id, consumer)
     }
@@ -570,6 +565,11 @@ impl Gate {
             outcome: Outcome::Refused,
             reason: reason.row().label,
         });
+        self.base_refusal(reason, is_grpc)
+    }
+
+    /// In the words of the base policy, where no other counts.
+    fn base_refusal(&self, reason: Reason, is_grpc: bool) -> Decision {
         let mut refusal = Refusal::new(reason, self.settings.base.answers.clone());
         refusal.is_grpc = is_grpc;
         Decision::Reply(refusal)
@@ -588,7 +588,7 @@ fn forward(admission: Admission, intake: Intake, told: Told) -> Decision {
 
 /// What the rule that a request falls under requires.
 fn rule<'p>(intake: &Intake, policy: &'p Policy) -> &'p Requirement {
-    const NOTHING: &Requirement = &Requirement::All(Vec::new());
+    const NOTHING: &Requirement = &Requirement::NOTHING;
     let rules = policy.rules.as_ref().zip(intake.rule);
     rules
         .and_then(|(rules, index)| rules.rules.get(index))

@@ -119,7 +119,7 @@ fn accepted(
         .issuers
         .iter()
         .position(|issuer| issuer.iss == iss)
-        .filter(|issuer| policy.issuers.get(*issuer).is_some_and(Option::is_some))
+        .filter(|issuer| policy.rules_of(*issuer).is_some())
         .ok_or(Reason::IssuerNotAllowed)
 }
 
@@ -132,8 +132,7 @@ fn verify(
     fetched: Option<&JwkSet>,
     now: UnixMillis,
 ) -> Result<AccessToken, Verdict> {
-    let rules = policy.issuers.get(issuer).and_then(Option::as_ref);
-    let known = settings.issuers.get(issuer).zip(rules);
+    let known = settings.accepted(policy, issuer);
     let (own, rules) = known.ok_or(Reason::IssuerNotAllowed)?;
     // RFC 8725, 3.1 and 3.2: the algorithm is ours to choose; the token's is compared with it.
     let alg = Algorithm::by_name(&token.header.alg)
@@ -186,10 +185,7 @@ fn permit(
     policy: &Policy,
     rule: &Requirement,
 ) -> Result<Verdict, Verdict> {
-    let known = issuer.and_then(|index| {
-        let rules = policy.issuers.get(index)?.as_ref()?;
-        Some((settings.issuers.get(index)?, rules))
-    });
+    let known = issuer.and_then(|index| settings.accepted(policy, index));
     let (issuer, rules) = known.ok_or(Reason::IssuerNotAllowed)?;
     let consumer = match &policy.caller.matching {
         None => None,

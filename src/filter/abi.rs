@@ -7,6 +7,7 @@
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
+use jwt_keycloak_core::request::Field;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 
@@ -159,9 +160,6 @@ pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>, HostError> {
         Err(error) => Err(error),
     }
 }
-
-/// A header field: name and value.
-pub type Field = (Vec<u8>, Vec<u8>);
 
 /// All fields of a header map, in order.
 pub fn headers(map: MapType) -> Result<Vec<Field>, HostError> {

@@ -191,13 +191,13 @@ impl Instance {
             log::log!(line.level, "{}", line.text);
         }
         let prefix = self.host.get().unwrap_or(WASMX).metrics_prefix;
-        for measure in effects.measures {
-            self.with_gate(|gate| {
-                let issuers = &gate.settings().issuers;
-                let label = |issuer: usize| issuers.get(issuer).map_or(NONE, |i| &i.label);
+        self.with_gate(|gate| {
+            let issuers = &gate.settings().issuers;
+            let label = |issuer: usize| issuers.get(issuer).map_or(NONE, |i| &i.label);
+            for measure in effects.measures {
                 self.metrics.take(measure, prefix, label);
-            });
-        }
+            }
+        });
         for (id, decision) in effects.decisions {
             let Some(phase) = self.waiting.borrow_mut().remove(&id) else {
                 continue;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jwt_keycloak_core::gate::Forward;
-use jwt_keycloak_core::request::HeaderEdit;
+use jwt_keycloak_core::request::{Field, HeaderEdit};
 use proxy_wasm::types::MapType;
 
 use crate::abi::{self, HostError};
@@ -36,6 +36,12 @@ impl From<HostError> for Failed {
 
 /// Changes the effective context's request.
 pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
+    // Only where it matters how many fields of a name there are, and then once.
+    let fields = if host.edits_headers || forward.headers.is_empty() {
+        Vec::new()
+    } else {
+        abi::headers(MapType::HttpRequestHeaders)?
+    };
     for edit in &forward.headers {
         match edit {
             HeaderEdit::Set(name, _) if name == ":path" && !host.edits_path => {
@@ -44,12 +50,12 @@ pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
             HeaderEdit::Set(name, value) if host.edits_headers => abi::set_header(name, value)?,
             HeaderEdit::Remove(name) if host.edits_headers => abi::remove_header(name)?,
             HeaderEdit::Set(name, value) => {
-                at_most_one(name)?;
+                at_most_one(name, &fields)?;
                 abi::set_header(name, value)?;
             }
             // What cannot be taken away is made to say nothing.
             HeaderEdit::Remove(name) => {
-                if at_most_one(name)? {
+                if at_most_one(name, &fields)? {
                     abi::set_header(name, b"")?;
                 }
             }
@@ -62,9 +68,8 @@ pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
 }
 
 /// Whether a field of this name is there; an error if there are several.
-fn at_most_one(name: &str) -> Result<bool, Failed> {
-    let fields = abi::headers(MapType::HttpRequestHeaders)?;
-    let same = |(field, _): &&(Vec<u8>, Vec<u8>)| field.eq_ignore_ascii_case(name.as_bytes());
+fn at_most_one(name: &str, fields: &[Field]) -> Result<bool, Failed> {
+    let same = |(field, _): &&Field| field.eq_ignore_ascii_case(name.as_bytes());
     match fields.iter().filter(same).count() {
         0 => Ok(false),
         1 => Ok(true),

@@ -11,6 +11,7 @@ import pathlib
 import yaml
 
 from tests.e2e import placeholders, settings
+from tests.stack import ROOT
 
 FIELDS = {"config", "policies", "envoy", "cases"}
 
@@ -26,6 +27,12 @@ def configurations():
         given.setdefault("envoy", {})
         given.setdefault("cases", True)
     return table
+
+
+def examples():
+    """The files of filter-config/ that are configurations."""
+    files = (ROOT / "filter-config").glob("*.json")
+    return sorted(path for path in files if not path.name.endswith(".schema.json"))
 
 
 def as_json():

@@ -23,6 +23,11 @@ def filled(text):
     return PLACEHOLDER.sub(lambda match: fixed(*match.groups()), text)
 
 
+def key_set(name):
+    """The JSON of a JWK set that has a fixed key alone."""
+    return f'{{"keys": [{fixed("JWK", name)}]}}'
+
+
 def fixed(form, name):
     """What stands for `${form:name}`."""
     if form == "JWK":

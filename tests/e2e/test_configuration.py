@@ -8,9 +8,10 @@ import pytest
 from tests.e2e import gateway as configured
 from tests.e2e import settings
 from tests.e2e.bad_configurations import BAD, GOOD, ISSUER, WARNED
+from tests.e2e.configurations import examples
 from tests.e2e.gateway import on_free_ports, text
 from tests.e2e.stub_issuer import eventually
-from tests.stack import ROOT, StackError, ports
+from tests.stack import StackError, ports
 from tests.stack.envoy import Envoy
 
 pytestmark = pytest.mark.skipif(
@@ -18,9 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
-EXAMPLES = sorted(
-    path for path in (ROOT / "filter-config").glob("*.json") if not path.name.endswith(".schema.json")
-)
+EXAMPLES = examples()
 
 
 class Candidates:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e import client, settings
 from tests.e2e import gateway as configured
-from tests.e2e.placeholders import fixed
+from tests.e2e.placeholders import key_set
 from tests.e2e.stub_issuer import eventually
 from tests.stack.envoy import Envoy
 
@@ -62,7 +62,7 @@ def explained(upstream, stub, mint):
             {
                 "iss": stub["pem"].iss,
                 "name": "explained_shop",
-                "jwks": f'{{"keys": [{fixed("JWK", "fixed-rsa")}]}}',
+                "jwks": key_set("fixed-rsa"),
             }
         ],
         "scope": ["Function1/read"],

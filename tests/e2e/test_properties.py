@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e import client, settings
 from tests.e2e import gateway as configured
-from tests.e2e.placeholders import fixed
+from tests.e2e.placeholders import key_set
 from tests.e2e.stub_issuer import eventually
 from tests.stack.envoy import Envoy, connection_manager
 
@@ -71,7 +71,7 @@ def properties(upstream, stub, mint):
         configured.with_configuration(
             configured.text(
                 {
-                    "issuers": [{"iss": stub["pem"].iss, "jwks": f'{{"keys": [{fixed("JWK", "fixed-rsa")}]}}'}],
+                    "issuers": [{"iss": stub["pem"].iss, "jwks": key_set("fixed-rsa")}],
                     "claims_to_properties": CLAIMS,
                     "policies": {
                         "orders": {"access": "optional"},

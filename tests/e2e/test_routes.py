@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e import client, settings
 from tests.e2e import gateway as configured
-from tests.e2e.placeholders import fixed
+from tests.e2e.placeholders import key_set
 from tests.e2e.stub_issuer import eventually
 from tests.stack.envoy import Envoy, connection_manager
 
@@ -28,9 +28,8 @@ def route(name, policy, match):
 
 @pytest.fixture(scope="module")
 def envoy(upstream, stub):
-    jwks = f'{{"keys": [{fixed("JWK", "fixed-rsa")}]}}'
     configuration = {
-        "issuers": [{"iss": stub["pem"].iss, "jwks": jwks}],
+        "issuers": [{"iss": stub["pem"].iss, "jwks": key_set("fixed-rsa")}],
         "policies": {"weak": {}, "strict": {"scope": ["nobody-has-it"]}},
     }
     config = configured.on_free_ports(configured.with_configuration(configured.text(configuration)))

@@ -9,12 +9,11 @@ import jsonschema
 import pytest
 
 from tests.e2e.bad_configurations import BAD
-from tests.e2e.configurations import configurations
+from tests.e2e.configurations import configurations, examples
 from tests.stack import ROOT
 
-FOLDER = ROOT / "filter-config"
-SCHEMA = json.loads((FOLDER / "jwt_keycloak.schema.json").read_text())
-EXAMPLES = sorted(path for path in FOLDER.glob("*.json") if not path.name.endswith(".schema.json"))
+SCHEMA = json.loads((ROOT / "filter-config" / "jwt_keycloak.schema.json").read_text())
+EXAMPLES = examples()
 CONFIGURATIONS = configurations()
 # Kong wants draft 4, editors read draft 7: it has to mean the same in both.
 DRAFTS = {"draft 4": jsonschema.Draft4Validator, "draft 7": jsonschema.Draft7Validator}

@@ -63,11 +63,13 @@ pub struct Subject<'a> {
 impl Default for Requirement {
     /// Nothing.
     fn default() -> Self {
-        Self::All(Vec::new())
+        Self::NOTHING
     }
 }
 
 impl Requirement {
+    pub const NOTHING: Self = Self::All(Vec::new());
+
     /// Both this and `other`.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

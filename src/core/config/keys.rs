@@ -10,12 +10,7 @@ use super::reader::{At, Members};
 use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::jwk_set::{self, JwkSet};
 use crate::jose::key::{Unusable, VerificationKey};
-use crate::json::{self, Limits};
-
-const LIMITS: Limits = Limits {
-    bytes: jwk_set::MAX_BYTES,
-    depth: 8,
-};
+use crate::json;
 
 /// Members of a JWK that only its owner may know (RFC 7518, 6.2.2, 6.3.2 and 6.4; RFC 8037, 2).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -53,7 +48,7 @@ fn key_set(members: &Members, At { path, value }: At<&Value>) -> Vec<Verificatio
     };
     let parsed = match value
         .as_str()
-        .map(|text| json::parse(text.as_bytes(), LIMITS))
+        .map(|text| json::parse(text.as_bytes(), jwk_set::LIMITS))
     {
         None => None,
         Some(Ok(parsed)) => Some(parsed),
@@ -105,8 +100,7 @@ fn public_keys(members: &Members) -> Option<Vec<VerificationKey>> {
 }
 
 fn secrets(members: &Members) -> Option<Vec<VerificationKey>> {
-    let one = |_: &Value| false;
-    let items = members.list_or_one("hmac_secrets", one, "a list of objects with a secret")?;
+    let items = members.list_of("hmac_secrets", "a list of objects with a secret")?;
     if items.is_empty() {
         members.fault("hmac_secrets", "no secret", "at least one");
     }

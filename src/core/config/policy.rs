@@ -118,6 +118,12 @@ impl Policy {
         policy
     }
 
+    /// What it asks of the tokens of an issuer, if it accepts them.
+    #[must_use]
+    pub fn rules_of(&self, issuer: usize) -> Option<&IssuerRules> {
+        self.issuers.get(issuer)?.as_ref()
+    }
+
     fn warn(&self, path: &str, findings: &Findings) {
         if self.reports_only {
             findings.warning(path, "report_only: every request passes");

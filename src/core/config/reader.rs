@@ -195,9 +195,14 @@ impl<'a> Members<'a> {
         self.list(&path, value, allowed)
     }
 
+    /// The items of a list, whatever they are.
+    pub fn list_of(&self, name: &'static str, allowed: &str) -> Option<Vec<At<&'a Value>>> {
+        self.list_or_one(name, |_| false, allowed)
+    }
+
     /// A list of objects; none if it is not there.
     pub fn objects(&self, name: &'static str) -> Vec<Self> {
-        self.list_or_one(name, |_| false, "a list of objects")
+        self.list_of(name, "a list of objects")
             .into_iter()
             .flatten()
             .filter_map(|item| Self::open(&item.path, item.value, self.findings))

@@ -6,9 +6,6 @@ use super::reader::{At, Members, describe, quote};
 use crate::authorization::claim_shape::{ClaimPath, ClientRolesPath};
 use crate::authorization::requirement::{Branch, ClientRole, Requirement, Test};
 
-/// What asks for nothing.
-pub const NOTHING: Requirement = Requirement::All(Vec::new());
-
 /// Expressions within one another.
 const DEPTH: usize = 8;
 
@@ -123,7 +120,7 @@ fn claim(members: &Members) -> Option<Requirement> {
         value.clone()
     };
     let equals = members.get("equals").map(|at| vec![checked(at)]);
-    let one_of = members.list_or_one("one_of", |_| false, "a list");
+    let one_of = members.list_of("one_of", "a list");
     let one_of = one_of.map(|items| items.into_iter().map(checked).collect());
     let one_of = not_empty(members, "one_of", one_of);
     let prefix = members.string("prefix").map(|prefix| prefix.value);

@@ -3,6 +3,7 @@
 use super::reader::Members;
 use super::requirement;
 use crate::admission::Access;
+use crate::authorization::requirement::Requirement;
 use crate::request::rules::{PathTemplate, Rule, Rules};
 
 const ACCESS: [(&str, Access); 4] = [
@@ -75,7 +76,7 @@ fn rule(members: &Members) -> Rule {
         requirement: requirement::read(members),
     };
     if !matches!(rule.access, Access::Required | Access::Optional)
-        && rule.requirement != requirement::NOTHING
+        && rule.requirement != Requirement::NOTHING
     {
         let found = "requirements where no token is looked at";
         members.fault("access", found, "required or optional");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::issuer::{self, Issuer, IssuerDefaults};
 use super::policy::Policy;
 use super::reader::{At, Fault, Findings, Members, quote};
+use super::token::IssuerRules;
 use super::{caller, envoy_struct, rules};
 use crate::caller::consumers::Consumers;
 use crate::jose::algorithm::{Algorithm, Family};
@@ -40,6 +41,16 @@ pub struct Loaded {
 }
 
 impl Settings {
+    /// An issuer that a policy accepts, and what the policy asks of its tokens.
+    #[must_use]
+    pub fn accepted<'a>(
+        &'a self,
+        policy: &'a Policy,
+        issuer: usize,
+    ) -> Option<(&'a Issuer, &'a IssuerRules)> {
+        self.issuers.get(issuer).zip(policy.rules_of(issuer))
+    }
+
     /// The policy of a route: the base policy if it names none.
     #[must_use]
     pub fn policy(&self, name: Option<&str>) -> Option<&Policy> {
@@ -143,7 +154,7 @@ fn read(members: Members) -> Settings {
 }
 
 fn allows_hmac(policy: &Policy, issuer: usize) -> bool {
-    let rules = policy.issuers.get(issuer).and_then(Option::as_ref);
+    let rules = policy.rules_of(issuer);
     let is_hmac = |alg: &Algorithm| alg.family() == Family::Hmac;
     rules.is_some_and(|rules| rules.algorithms.iter().any(is_hmac))
 }

@@ -15,7 +15,8 @@ use crate::time::UnixMillis;
 /// The largest key set that is read, in bytes. Keycloak's have 3 to 20 kB.
 pub const MAX_BYTES: usize = 256 * 1024;
 
-const LIMITS: Limits = Limits {
+/// How a key set is read, wherever it comes from.
+pub const LIMITS: Limits = Limits {
     bytes: MAX_BYTES,
     depth: 8,
 };
@@ -121,24 +122,7 @@ impl JwkSet {
         alg: Algorithm,
         now: UnixMillis,
     ) -> Result<Vec<&VerificationKey>, Reason> {
-        let is_meant = |key: &VerificationKey| {
-            header.kid.is_none() || key.kid.is_none() || key.kid == header.kid
-        };
-        let fits = |key: &&VerificationKey| is_meant(key) && key.fits(alg);
-        let mut keys: Vec<_> = self.keys.iter().filter(fits).collect();
-        if keys.is_empty() {
-            let is_named = |key: &VerificationKey| header.kid.is_some() && key.kid == header.kid;
-            return Err(if self.keys.iter().any(is_named) {
-                Reason::InvalidSignature
-            } else {
-                Reason::UnknownKey
-            });
-        }
-        keys.retain(|key| key.is_valid_at(now));
-        if keys.is_empty() {
-            return Err(Reason::KeyNotValid);
-        }
-        Ok(keys)
+        self.fitting(header, alg, now, |key| key.kid.is_none())
     }
 
     /// Finds the keys that may have signed a token with this header (RFC 7515, 6 and D).
@@ -157,12 +141,32 @@ impl JwkSet {
         alg: Algorithm,
         now: UnixMillis,
     ) -> Result<Vec<&VerificationKey>, Reason> {
-        let is_meant = |key: &&VerificationKey| header.kid.is_none() || key.kid == header.kid;
-        let fitting = |key: &&VerificationKey| is_meant(key) && key.fits(alg);
-        let mut keys: Vec<_> = self.keys.iter().filter(fitting).collect();
+        let mut keys = self.fitting(header, alg, now, |_| false)?;
+        if header.kid.is_none() && keys.len() > 1 {
+            keys.retain(|key| key.is_declared_for(alg));
+            if keys.len() != 1 {
+                return Err(Reason::AmbiguousKey);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The keys that the header's `kid` names, or any if it has none, and those that go by every
+    /// `kid`; of them, those for the algorithm that are valid now.
+    fn fitting(
+        &self,
+        header: &Header,
+        alg: Algorithm,
+        now: UnixMillis,
+        goes_by_any: impl Fn(&VerificationKey) -> bool,
+    ) -> Result<Vec<&VerificationKey>, Reason> {
+        let is_named = |key: &VerificationKey| header.kid.is_some() && key.kid == header.kid;
+        let is_meant =
+            |key: &VerificationKey| header.kid.is_none() || is_named(key) || goes_by_any(key);
+        let fits = |key: &&VerificationKey| is_meant(key) && key.fits(alg);
+        let mut keys: Vec<_> = self.keys.iter().filter(fits).collect();
         if keys.is_empty() {
-            let is_named = header.kid.is_some() && self.keys.iter().any(|key| is_meant(&key));
-            return Err(if is_named {
+            return Err(if self.keys.iter().any(is_named) {
                 Reason::InvalidSignature
             } else {
                 Reason::UnknownKey
@@ -171,12 +175,6 @@ impl JwkSet {
         keys.retain(|key| key.is_valid_at(now));
         if keys.is_empty() {
             return Err(Reason::KeyNotValid);
-        }
-        if header.kid.is_none() && keys.len() > 1 {
-            keys.retain(|key| key.is_declared_for(alg));
-            if keys.len() != 1 {
-                return Err(Reason::AmbiguousKey);
-            }
         }
         Ok(keys)
     }
