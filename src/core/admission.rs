@@ -68,7 +68,7 @@ impl Waiver {
             Grounds::NoToken
         } else if has_anonymous && reason.is_about_the_caller() {
             Grounds::Anonymous(reason)
-        } else if reports_only && reason != Reason::Misconfigured {
+        } else if reports_only && reason.can_be_reported() {
             Grounds::Reported(reason)
         } else {
             return None;
@@ -116,11 +116,7 @@ mod tests {
                 "{reason:?}"
             );
             let reported = waived(reason, Access::Required, false, true);
-            assert_eq!(
-                reported.is_some(),
-                reason != Reason::Misconfigured,
-                "{reason:?}"
-            );
+            assert_eq!(reported.is_some(), reason.can_be_reported(), "{reason:?}");
         }
     }
 
@@ -133,6 +129,8 @@ mod tests {
             Reason::Internal,
             Reason::AccessDenied,
             Reason::AmbiguousPath,
+            Reason::TooManyHeaders,
+            Reason::ProtectedHeader,
         ] {
             assert!(!anonymous(reason), "{reason:?}");
         }

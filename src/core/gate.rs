@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::config::policy::{Policy, UpstreamToken};
 use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use crate::explain::{self, Known};
+use crate::host::Abilities;
 use crate::intake::{Intake, Question};
 use crate::judge::{Judgement, Verdict, judge};
 use crate::keys::cache::{KeyCache, Need, Next, Wish};
@@ -75,8 +76,7 @@ pub struct Gate {
     caches: Vec<Option<KeyCache>>,
     waiting: BTreeMap<RequestId, Waiting>,
     last_call: u32,
-    /// Whether a request can be resumed by an event that is not its own. Kong's host cannot.
-    can_wake: bool,
+    abilities: Abilities,
 }
 
 /// A request that waits for keys.
@@ -91,7 +91,7 @@ struct Waiting {
 }
 
 impl Gate {
-    pub fn new(settings: Settings, can_wake: bool) -> Self {
+    pub fn new(settings: Settings, abilities: Abilities) -> Self {
         let caches = settings
             .issuers
             .iter()
@@ -105,7 +105,7 @@ impl Gate {
             caches,
             waiting: BTreeMap::new(),
             last_call: 0,
-            can_wake,
+            abilities,
         }
     }
 
@@ -131,7 +131,7 @@ impl Gate {
             });
             return Step::Decided(self.misconfigured(request.is_grpc(), effects));
         };
-        let intake = Intake::of(request, policy);
+        let intake = Intake::of(request, policy, self.abilities);
         let mut judgement = self.judge(&intake, policy, now);
         // Another worker may know more already.
         if let Verdict::NeedsKeys { issuer, .. } = judgement.verdict
@@ -156,7 +156,7 @@ impl Gate {
         effects.measures.push(Measure::Keys { issuer, hit: false });
         let wish = match self.caches.get_mut(issuer) {
             Some(Some(_)) if self.waiting.len() >= MAX_WAITING => Wish::TryLater,
-            Some(Some(cache)) => cache.wish(need, self.can_wake, now, shared),
+            Some(Some(cache)) => cache.wish(need, self.abilities.wakes_requests, now, shared),
             _ => Wish::Denied,
         };
         let joined = wish == Wish::Join;
@@ -207,7 +207,7 @@ impl Gate {
         }
         // Only what can have changed is judged again: a signature check is not free.
         let concerns = |gate: &Self, id: RequestId, waiting: &Waiting| {
-            gate.can_wake
+            gate.abilities.wakes_requests
                 && (news.contains(&waiting.issuer)
                     || !gate.has_time(waiting, now)
                     || !gate.is_expected(waiting.issuer, id, now))
@@ -247,7 +247,8 @@ impl Gate {
             Next::Over { success } => {
                 effects.measures.push(Measure::KeyFetch { issuer, success });
                 self.settle(now, effects, |gate, id, waiting| {
-                    waiting.issuer == issuer && (gate.can_wake || owner == Owner::Request(id))
+                    waiting.issuer == issuer
+                        && (gate.abilities.wakes_requests || owner == Owner::Request(id))
                 });
             }
         }
@@ -402,7 +403,7 @@ impl Gate {
 
     fn is_expected(&self, issuer: usize, id: RequestId, now: UnixMillis) -> bool {
         self.cache(issuer).is_some_and(|cache| {
-            if self.can_wake {
+            if self.abilities.wakes_requests {
                 cache.is_expected(now)
             } else {
                 cache.has_flight_of(Owner::Request(id))

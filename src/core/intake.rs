@@ -3,6 +3,7 @@
 
 use crate::admission::{Access, Waiver};
 use crate::config::policy::{Policy, UpstreamToken};
+use crate::host::Abilities;
 use crate::refusal::Reason;
 use crate::request::credentials;
 use crate::request::{HeaderEdit, Request};
@@ -33,17 +34,13 @@ pub enum Question {
 
 impl Intake {
     #[must_use]
-    pub fn of(request: &Request, policy: &Policy) -> Self {
-        let (access, rule) = match rule(request, policy) {
+    pub fn of(request: &Request, policy: &Policy, abilities: Abilities) -> Self {
+        let edits = edits(request, policy);
+        let checked = can_be_edited(request, &edits, abilities);
+        let (access, rule) = match checked.and_then(|()| rule(request, policy)) {
             Ok(found) => found,
             Err(reason) => {
-                return Self::new(
-                    request,
-                    policy,
-                    Question::Refuse(reason),
-                    Access::Deny,
-                    None,
-                );
+                return Self::new(request, Question::Refuse(reason), Access::Deny, None, edits);
             }
         };
         let preflights = policy.preflights;
@@ -58,21 +55,16 @@ impl Intake {
                 Err(reason) => Question::Refuse(reason),
             },
         };
-        Self::new(request, policy, question, access, rule)
+        Self::new(request, question, access, rule, edits)
     }
 
     fn new(
         request: &Request,
-        policy: &Policy,
         question: Question,
         access: Access,
         rule: Option<usize>,
+        edits: Vec<HeaderEdit>,
     ) -> Self {
-        let spoofed = policy.caller.spoofed(request).map(HeaderEdit::Remove);
-        let mut edits: Vec<_> = spoofed.collect();
-        if policy.upstream_token != UpstreamToken::Keep {
-            credentials::hide(request, &policy.sources, &mut edits);
-        }
         Self {
             question,
             access,
@@ -80,6 +72,36 @@ impl Intake {
             edits,
             is_grpc: request.is_grpc(),
         }
+    }
+}
+
+/// What must be taken out of a request, whatever is decided about it.
+fn edits(request: &Request, policy: &Policy) -> Vec<HeaderEdit> {
+    let spoofed = policy.caller.spoofed(request).map(HeaderEdit::Remove);
+    let mut edits: Vec<_> = spoofed.collect();
+    if policy.upstream_token != UpstreamToken::Keep {
+        credentials::hide(request, &policy.sources, &mut edits);
+    }
+    edits
+}
+
+/// Whether all of it can be taken out for sure on this host.
+fn can_be_edited(
+    request: &Request,
+    edits: &[HeaderEdit],
+    abilities: Abilities,
+) -> Result<(), Reason> {
+    if request.is_cut {
+        return Err(Reason::TooManyHeaders);
+    }
+    let is_sure = |edit: &HeaderEdit| match edit {
+        HeaderEdit::Remove(_) => false,
+        HeaderEdit::Hide(name) | HeaderEdit::Set(name, _) => request.values(name).count() <= 1,
+    };
+    if abilities.removes_headers || edits.iter().all(is_sure) {
+        Ok(())
+    } else {
+        Err(Reason::ProtectedHeader)
     }
 }
 
@@ -91,4 +113,65 @@ fn rule(request: &Request, policy: &Policy) -> Result<(Access, Option<usize>), R
     let found = rules.find(&request.method, request.path_without_query())?;
     let rule = found.and_then(|index| rules.rules.get(index));
     Ok((rule.map_or(rules.default, |rule| rule.access), found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    const CANNOT_REMOVE: Abilities = Abilities {
+        removes_headers: false,
+        ..Abilities::ALL
+    };
+
+    fn refused(request: &Request, abilities: Abilities) -> Option<Reason> {
+        let text = br#"{"allowed_iss": "https://kc/a", "upstream_token": "hide", "header_names":
+            ["authorization", {"name": "x-token", "scheme": ""}], "cookie_names": ["session"]}"#;
+        let loaded = config::load(text, abilities).unwrap();
+        match Intake::of(request, &loaded.settings.base, abilities).question {
+            Question::Refuse(Reason::MissingToken) => None,
+            Question::Refuse(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    fn with(fields: &[(&str, &str)]) -> Request {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        Request {
+            headers: fields.iter().map(|(n, v)| (bytes(n), bytes(v))).collect(),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_refused() {
+        for fields in [
+            &[("x-consumer-id", "1")][..],
+            &[("X_Consumer_Username", "1")],
+            &[("x-token", "a"), ("x-token", "a")],
+            &[("cookie", "session=a"), ("cookie", "other=b")],
+        ] {
+            let reason = refused(&with(fields), CANNOT_REMOVE);
+            assert_eq!(reason, Some(Reason::ProtectedHeader), "{fields:?}");
+            assert_eq!(refused(&with(fields), Abilities::ALL), None, "{fields:?}");
+        }
+        for fields in [
+            &[("x-token", "a"), ("accept", "x"), ("accept", "y")][..],
+            &[("cookie", "session=a; other=b")],
+            &[("cookie", "other=a"), ("cookie", "other=b")],
+        ] {
+            assert_eq!(refused(&with(fields), CANNOT_REMOVE), None, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_host_does_not_show_is_refused() {
+        let mut request = with(&[("x-token", "a")]);
+        request.is_cut = true;
+        for abilities in [Abilities::ALL, CANNOT_REMOVE] {
+            let reason = refused(&request, abilities);
+            assert_eq!(reason, Some(Reason::TooManyHeaders));
+        }
+    }
 }

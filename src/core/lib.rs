@@ -12,7 +12,8 @@
 //! 6. [`refusal`] words the answer when one of them says no.
 //!
 //! [`judge`] runs 2 to 4 in order; [`gate`] holds a request whose issuer's [`keys`] are not there
-//! yet, and asks for them. [`metrics`] and [`explain`] say what happened.
+//! yet, and asks for them. [`metrics`] and [`explain`] say what happened. What differs between
+//! hosts and matters here is in [`host`].
 
 #![cfg_attr(
     test,
@@ -31,6 +32,7 @@ pub mod config;
 pub mod event;
 pub mod explain;
 pub mod gate;
+pub mod host;
 pub mod intake;
 pub mod jose;
 pub mod json;

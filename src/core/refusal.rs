@@ -41,6 +41,8 @@ pub enum Reason {
     UnknownConsumer,
     AccessDenied,
     AmbiguousPath,
+    TooManyHeaders,
+    ProtectedHeader,
     KeysUnavailable,
     Misconfigured,
     /// The host failed at something that cannot be done without.
@@ -74,7 +76,7 @@ pub enum Challenge {
 }
 
 impl Reason {
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedCredentials,
@@ -104,6 +106,8 @@ impl Reason {
         Self::UnknownConsumer,
         Self::AccessDenied,
         Self::AmbiguousPath,
+        Self::TooManyHeaders,
+        Self::ProtectedHeader,
         Self::KeysUnavailable,
         Self::Misconfigured,
         Self::Internal,
@@ -147,6 +151,9 @@ impl Reason {
             Self::UnknownConsumer => (403, DENIED, "unknown_consumer", None, "The calling application is not known"),
             Self::AccessDenied => (403, DENIED, "access_denied", None, "Access is denied"),
             Self::AmbiguousPath => (400, REQUEST, "ambiguous_path", None, "The path could be read in more than one way"),
+            // RFC 6585, 5.
+            Self::TooManyHeaders => (431, REQUEST, "too_many_headers", None, "The request has too many header fields"),
+            Self::ProtectedHeader => (400, REQUEST, "protected_header", None, "The request has a header field that only the gateway may set, or one twice that may stand once"),
             Self::KeysUnavailable => (503, "temporarily_unavailable", "keys_unavailable", None, "The issuer's keys are not available at the moment"),
             Self::Misconfigured => (500, "server_error", "misconfigured", None, "The gateway is misconfigured"),
             Self::Internal => (500, "server_error", "internal_error", None, "The gateway failed"),
@@ -162,9 +169,21 @@ impl Reason {
             self,
             Self::AccessDenied
                 | Self::AmbiguousPath
+                | Self::TooManyHeaders
+                | Self::ProtectedHeader
                 | Self::KeysUnavailable
                 | Self::Misconfigured
                 | Self::Internal
+        )
+    }
+
+    /// Whether a policy that only reports lets the request pass all the same: not where the request
+    /// would go up with what only the gateway may say.
+    #[must_use]
+    pub fn can_be_reported(self) -> bool {
+        !matches!(
+            self,
+            Self::TooManyHeaders | Self::ProtectedHeader | Self::Misconfigured
         )
     }
 }
@@ -291,6 +310,7 @@ impl Refusal {
 fn grpc_status(status: u16) -> u8 {
     match status {
         400 => 3,  // INVALID_ARGUMENT
+        431 => 8,  // RESOURCE_EXHAUSTED
         401 => 16, // UNAUTHENTICATED
         403 => 7,  // PERMISSION_DENIED
         503 => 14, // UNAVAILABLE
@@ -310,7 +330,10 @@ mod tests {
         for reason in Reason::ALL {
             let row = reason.row();
             let (error, challenge) = match row.status {
-                400 if reason == Reason::AmbiguousPath => ("invalid_request", Challenge::None),
+                400 if [Reason::AmbiguousPath, Reason::ProtectedHeader].contains(&reason) => {
+                    ("invalid_request", Challenge::None)
+                }
+                431 => ("invalid_request", Challenge::None),
                 400 => ("invalid_request", Challenge::Error),
                 401 if reason == Reason::MissingToken => ("missing_token", Challenge::Bare),
                 401 => ("invalid_token", Challenge::Error),

@@ -1,26 +1,18 @@
-//! The proxy-wasm ABI, as calls that can fail and never trap.
+//! The calls of the proxy-wasm ABI, each of which can fail and none of which traps of itself: bytes
+//! in, and bytes or the host's status out.
 //!
-//! The SDK's own wrappers panic on a status that they do not expect and on bytes that are not
-//! UTF-8; a panic is a trap, and a trap forwards requests on Kong. These take and give bytes and
-//! return what the host said.
+//! Only what both hosts have is imported: one name that WasmX does not know, or
+//! `proxy_get_log_level`, and Kong serves nothing.
 
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
 use jwt_keycloak_core::request::Field;
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 
-/// A status of the host other than Ok. Its number is the ABI's.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct HostError(pub u32);
-
-const OK: u32 = 0;
-pub const NOT_FOUND: HostError = HostError(1);
-pub const BAD_ARGUMENT: HostError = HostError(2);
-
-/// `StreamType::HttpRequest`.
-const REQUEST_STREAM: u32 = 0;
+use crate::header_map;
+use crate::types::{
+    BAD_ARGUMENT, BufferType, HostError, LogLevel, MapType, MetricType, NOT_FOUND, OK, StreamType,
+};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -84,7 +76,7 @@ unsafe extern "C" {
         size: usize,
         version: u32,
     ) -> u32;
-    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_continue_stream(stream: StreamType) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -96,6 +88,18 @@ unsafe extern "C" {
         grpc_status: i32,
     ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_http_call(
+        target: *const u8,
+        target_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        token: *mut u32,
+    ) -> u32;
 }
 
 fn check(status: u32) -> Result<(), HostError> {
@@ -115,7 +119,7 @@ fn take(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, H
     if data.is_null() {
         return Ok(Vec::new());
     }
-    // SAFETY: the SDK's allocator made it as a `Vec<u8>` with capacity `size` and gave it away.
+    // SAFETY: `proxy_on_memory_allocate` made it as a `Vec<u8>` of this capacity and gave it away.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
@@ -134,9 +138,8 @@ pub fn current_time() -> Result<u64, HostError> {
 }
 
 pub fn set_tick_period(period: Duration) -> Result<(), HostError> {
-    let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
     // SAFETY: takes a number.
-    check(unsafe { proxy_set_tick_period_milliseconds(millis) })
+    check(unsafe { proxy_set_tick_period_milliseconds(millis(period)) })
 }
 
 /// The whole of a buffer of `size` bytes. The host may have less: the caller compares.
@@ -165,7 +168,7 @@ pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>, HostError> {
 pub fn headers(map: MapType) -> Result<Vec<Field>, HostError> {
     // SAFETY: `take` keeps both out-pointers alive.
     let bytes = take(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })?;
-    decode_map(&bytes).ok_or(BAD_ARGUMENT)
+    header_map::decode(&bytes).ok_or(BAD_ARGUMENT)
 }
 
 /// Sets a request header in place of all fields of its name. (Kong: of the first.)
@@ -258,7 +261,7 @@ pub fn set_shared_data(name: &str, value: &[u8], version: u32) -> Result<(), Hos
 /// Lets the effective context's paused request go on.
 pub fn continue_request() -> Result<(), HostError> {
     // SAFETY: takes a number.
-    check(unsafe { proxy_continue_stream(REQUEST_STREAM) })
+    check(unsafe { proxy_continue_stream(StreamType::HttpRequest) })
 }
 
 /// Answers the effective context's request. `details` reaches Envoy's access log as
@@ -272,7 +275,7 @@ pub fn send_response(
 ) -> Result<(), HostError> {
     /// No gRPC status.
     const NONE: i32 = -1;
-    let headers = encode_map(headers);
+    let headers = header_map::encode(headers);
     // SAFETY: all pointers are of values that live until the call returns.
     check(unsafe {
         proxy_send_local_response(
@@ -298,64 +301,34 @@ pub fn set_effective_context(context: u32) -> Result<(), HostError> {
     check(unsafe { proxy_set_effective_context(context) })
 }
 
-/// Sends a GET; its answer comes to the active context under the token returned.
-///
-/// This is the one place where the SDK's wrapper serves: it must learn the token to route the
-/// answer. Its panic, on a status beside Ok, BadArgument and InternalFailure, is one that neither
-/// host returns here.
-pub fn dispatch(
+/// Sends a request without a body; the host's token for its answer, which comes to the context that
+/// is active now.
+pub fn http_call(
     target: &str,
-    headers: Vec<(&str, &str)>,
+    headers: &[(&str, &str)],
     timeout: Duration,
 ) -> Result<u32, HostError> {
-    #[allow(clippy::disallowed_methods)]
-    hostcalls::dispatch_http_call(target, headers, None, Vec::new(), timeout)
-        .map_err(|status| HostError(status as u32))
+    let headers = header_map::encode(headers);
+    let trailers = header_map::encode(&[]);
+    let mut token = 0;
+    // SAFETY: all pointers are of values that live until the call returns.
+    check(unsafe {
+        proxy_http_call(
+            target.as_ptr(),
+            target.len(),
+            headers.as_ptr(),
+            headers.len(),
+            null(),
+            0,
+            trailers.as_ptr(),
+            trailers.len(),
+            millis(timeout),
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
 }
 
-/// The ABI's map: a count, then pairs of sizes, then names and values, each ended by a zero byte;
-/// all numbers little-endian.
-fn decode_map(mut bytes: &[u8]) -> Option<Vec<Field>> {
-    if bytes.is_empty() {
-        return Some(Vec::new());
-    }
-    let count = take_size(&mut bytes)?;
-    let mut sizes = Vec::new();
-    for _ in 0..count {
-        sizes.push((take_size(&mut bytes)?, take_size(&mut bytes)?));
-    }
-    let mut pairs = Vec::with_capacity(sizes.len());
-    for (name, value) in sizes {
-        pairs.push((take_text(&mut bytes, name)?, take_text(&mut bytes, value)?));
-    }
-    Some(pairs)
-}
-
-fn take_size(bytes: &mut &[u8]) -> Option<usize> {
-    let (size, rest) = bytes.split_first_chunk::<4>()?;
-    *bytes = rest;
-    usize::try_from(u32::from_le_bytes(*size)).ok()
-}
-
-fn take_text(bytes: &mut &[u8], size: usize) -> Option<Vec<u8>> {
-    let (text, rest) = bytes.split_at_checked(size)?;
-    let (_zero, rest) = rest.split_first()?;
-    *bytes = rest;
-    Some(text.to_vec())
-}
-
-fn encode_map(pairs: &[(&str, &str)]) -> Vec<u8> {
-    // The map is made of our own few short headers: it cannot reach 4 GiB.
-    #[allow(clippy::cast_possible_truncation)]
-    let size = |length: usize| (length as u32).to_le_bytes();
-    let mut bytes = size(pairs.len()).to_vec();
-    for (name, value) in pairs {
-        bytes.extend(size(name.len()));
-        bytes.extend(size(value.len()));
-    }
-    for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        bytes.extend(text.as_bytes());
-        bytes.push(0);
-    }
-    bytes
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

@@ -1,40 +1,66 @@
-//! The differences between the two hosts, Envoy and Kong's WasmX, as data.
+//! The differences between the two hosts, Envoy and Kong's WasmX, as data, each with its reason.
+//!
+//! What needs no entry here, for nothing of it is used:
+//!
+//! - randomness (WasmX's is predictable): no decision draws any;
+//! - the header `:authority` (WasmX gives the server's own name): no decision looks at the host;
+//! - shared data written without a version (unconditional on Envoy, refused by WasmX if there is a
+//!   value): the core reads first and compares; nor do names tell values apart (WasmX looks them up
+//!   by a checksum): each value says in full whose it is;
+//! - header values that are not UTF-8: all are bytes;
+//! - a callout's time-out, which WasmX measures for each step: the core has one for the whole.
 
-use crate::abi::{self, BAD_ARGUMENT};
+use jwt_keycloak_core::host::Abilities;
+use jwt_keycloak_core::keys::source::is_network_address;
+
+use crate::abi;
+use crate::types::BAD_ARGUMENT;
 
 /// A host, by what a filter may rely on there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Host {
+    /// What the core has to know. WasmX: a removed header is hidden from the filter and goes up all
+    /// the same, as does one that is set to nothing; of several fields only the first is replaced; a
+    /// path that is set does not go up, or traps; and a request goes on by itself after the last
+    /// answer to its own callouts, and never by another event.
+    pub abilities: Abilities,
     /// Whether a refused configuration is safe. Envoy does not serve with it; Kong would switch
     /// off every filter on every route and forward everything unfiltered, so that there a bad
     /// configuration is taken and each request answered with 500.
     pub rejects_configurations: bool,
-    /// Whether one request's event can resume another's.
-    pub can_wake: bool,
     /// Whether shared data can be used without asking. On Kong it traps unless
     /// `nginx_wasm_shm_kv` is set.
     pub has_shared_data: bool,
-    /// Whether a route's metadata can name a policy.
-    pub has_route_metadata: bool,
-    /// Whether a removed header is gone, and a replaced one stands once. On Kong removing hides a
-    /// header from this filter only, and replacing changes the first field of several.
-    pub edits_headers: bool,
-    /// Whether the path that goes up can be changed.
-    pub edits_path: bool,
+    /// So many fields of a request are shown for sure. WasmX shows 100 at most, its own four
+    /// included, and says nothing of the rest.
+    pub shows_fields: Option<usize>,
     /// Where the path stands as the client sent it. Kong decodes the header `:path`.
     pub raw_path: RawPath,
+    /// How a request's way to the upstream is closed while it waits.
+    pub guard: Option<Guard>,
     /// How the gateway's other parts are told of the caller.
     pub properties: Properties,
     /// Whether the host words an answer in gRPC itself, given a status.
     pub speaks_grpc: bool,
     /// Before the names of metrics. Kong puts the filter's name there itself.
     pub metrics_prefix: &'static str,
+    /// A metric with a longer name is not taken. WasmX's limit is 256 with what it puts before it.
+    pub metric_name_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RawPath {
     PathHeader,
     RequestPathProperty,
+}
+
+/// A property on which it depends where the request goes. Closed, a trap or an omission here ends
+/// in the gateway's own 500.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Guard {
+    pub property: [&'static str; 2],
+    /// A value by which it goes nowhere.
+    pub closed: &'static [u8],
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,30 +72,41 @@ pub enum Properties {
 }
 
 const ENVOY: Host = Host {
+    abilities: Abilities::ALL,
     rejects_configurations: true,
-    can_wake: true,
     has_shared_data: true,
-    has_route_metadata: true,
-    edits_headers: true,
-    edits_path: true,
+    shows_fields: None,
     raw_path: RawPath::PathHeader,
+    // It goes on when it is told to, and not before.
+    guard: None,
     properties: Properties::FilterState,
     speaks_grpc: true,
     metrics_prefix: "jwt_keycloak_",
+    metric_name_bytes: usize::MAX,
 };
 
 /// Also for a host that is not known: it relies on nothing.
 pub const WASMX: Host = Host {
+    abilities: Abilities {
+        named_policies: false,
+        named_targets: false,
+        edits_path: false,
+        removes_headers: false,
+        wakes_requests: false,
+    },
     rejects_configurations: false,
-    can_wake: false,
     has_shared_data: false,
-    has_route_metadata: false,
-    edits_headers: false,
-    edits_path: false,
+    shows_fields: Some(96),
     raw_path: RawPath::RequestPathProperty,
+    // Kong's template passes requests on to `$upstream_scheme://…`.
+    guard: Some(Guard {
+        property: ["ngx", "upstream_scheme"],
+        closed: b"denied",
+    }),
     properties: Properties::SharedContext,
     speaks_grpc: false,
     metrics_prefix: "",
+    metric_name_bytes: 200,
 };
 
 /// No host has had so many contexts.
@@ -84,5 +121,19 @@ impl Host {
             Err(BAD_ARGUMENT) => ENVOY,
             _ => WASMX,
         }
+    }
+
+    /// Whether a callout to `target` can be sent without a trap. It may stand in a document that an
+    /// issuer sent.
+    pub fn can_call(self, target: &str) -> bool {
+        self.abilities.named_targets || is_network_address(target)
+    }
+
+    /// Whether fields of a request may be missing in what is shown: `told` is the host's count.
+    pub fn cuts_fields(self, told: usize, shown: usize) -> bool {
+        /// WasmX's own: `:path`, `:method`, `:scheme`, `:authority`.
+        const OWN: usize = 4;
+        self.shows_fields
+            .is_some_and(|most| told > most || shown >= most.saturating_add(OWN))
     }
 }

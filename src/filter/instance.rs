@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use jwt_keycloak_core::event::{Answer, CallId, RequestId};
+use jwt_keycloak_core::event::{Answer, Call, CallId, Owner, RequestId};
 use jwt_keycloak_core::gate::{Decision, Effects, Gate, Step};
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
 use jwt_keycloak_core::metrics::NONE;
@@ -13,13 +13,13 @@ use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::request::Request as Facts;
 use jwt_keycloak_core::time::UnixMillis;
 
-use crate::abi::{self, HostError};
-use crate::callout;
-use crate::host::{Host, RawPath, WASMX};
+use crate::abi;
+use crate::callout::{self, Answered};
+use crate::host::{Host, WASMX};
 use crate::metrics::Metrics;
-use crate::phase::{self, Phase};
 use crate::shared_data::HostSharedData;
-use crate::upstream;
+use crate::stream::Stream;
+use crate::types::HostError;
 
 pub struct Instance {
     /// The root's context.
@@ -28,10 +28,11 @@ pub struct Instance {
     host: Cell<Option<Host>>,
     /// None while there is no usable configuration: then nothing passes.
     gate: RefCell<Option<Gate>>,
-    /// Callouts under way, by the host's token, each with the context that sent it.
+    /// Callouts under way, by the host's token, each with the context that it is for. Envoy brings
+    /// all answers to the root.
     calls: RefCell<BTreeMap<u32, (CallId, u32)>>,
     /// Requests that wait.
-    waiting: RefCell<BTreeMap<RequestId, Rc<Cell<Phase>>>>,
+    waiting: RefCell<BTreeMap<RequestId, Rc<Stream>>>,
     metrics: Metrics,
 }
 
@@ -58,22 +59,22 @@ impl Instance {
         ];
         // Asked even where the configuration has no policies: a route that names one must not pass
         // by what stands at the top.
-        if !self.host.get().is_some_and(|host| host.has_route_metadata) {
+        if !self.host().abilities.named_policies {
             return Ok(None);
         }
         let name = abi::property(&PATH)?;
         Ok(name.map(|name| String::from_utf8_lossy(&name).into_owned()))
     }
 
-    /// Where a request's path is to be read.
-    pub fn raw_path(&self) -> RawPath {
-        self.host.get().unwrap_or(WASMX).raw_path
+    /// Until it is known, one that can nothing.
+    pub fn host(&self) -> Host {
+        self.host.get().unwrap_or(WASMX)
     }
 
-    /// A request arrived. `phase` is kept if it has to wait.
-    pub fn request(&self, id: RequestId, facts: &Facts, phase: &Rc<Cell<Phase>>) {
+    /// A request arrived. `stream` is kept if it has to wait.
+    pub fn request(&self, id: RequestId, facts: &Facts, stream: &Rc<Stream>) {
         let Some(now) = now() else {
-            return phase::refuse(phase, Reason::Internal);
+            return stream.refuse(Reason::Internal);
         };
         let mut effects = Effects::default();
         let step = self.with_gate(|gate| {
@@ -86,12 +87,10 @@ impl Instance {
             )
         });
         match step {
-            None => phase::refuse(phase, Reason::Misconfigured),
-            Some(Step::Decided(decision)) => {
-                self.decide(phase, &decision);
-            }
+            None => stream.refuse(Reason::Misconfigured),
+            Some(Step::Decided(decision)) => self.decide(stream, &decision),
             Some(Step::Await) => {
-                self.waiting.borrow_mut().insert(id, Rc::clone(phase));
+                self.waiting.borrow_mut().insert(id, Rc::clone(stream));
             }
         }
         self.perform(effects, id.0);
@@ -105,12 +104,13 @@ impl Instance {
         self.perform(effects, self.id);
     }
 
-    /// The answer to a callout came, in the context of `active`.
-    pub fn answered(&self, token: u32, body_size: usize, active: u32) {
-        let Some((call, _)) = self.calls.borrow_mut().remove(&token) else {
+    /// The answer to a callout came, in the context of `active`. A second one is nobody's.
+    pub fn answered(&self, answered: Answered, active: u32) {
+        let call = self.calls.borrow_mut().remove(&answered.token);
+        let Some((call, _)) = call else {
             return;
         };
-        let body = callout::answer(body_size);
+        let body = callout::answer(answered);
         let answer = match &body {
             Ok((status, body)) => Answer::Response {
                 status: *status,
@@ -130,15 +130,11 @@ impl Instance {
         self.with_gate(|gate| gate.gone(id));
     }
 
-    /// Whether nothing will come any more that could decide a request. On a host that cannot wake
-    /// it, that would let it go on: Kong's does after the last answer.
+    /// Whether nothing will come any more that could decide a request.
     pub fn is_stranded(&self, id: RequestId) -> bool {
         let is_waiting = self.waiting.borrow().contains_key(&id);
-        let has_call = self
-            .calls
-            .borrow()
-            .values()
-            .any(|(_, owner)| *owner == id.0);
+        let calls = self.calls.borrow();
+        let has_call = calls.values().any(|(_, owner)| *owner == id.0);
         let can_come = has_call || (is_waiting && self.can_wake());
         !can_come
     }
@@ -190,16 +186,15 @@ impl Instance {
         for line in effects.log {
             log::log!(line.level, "{}", line.text);
         }
-        let prefix = self.host.get().unwrap_or(WASMX).metrics_prefix;
         self.with_gate(|gate| {
             let issuers = &gate.settings().issuers;
             let label = |issuer: usize| issuers.get(issuer).map_or(NONE, |i| &i.label);
             for measure in effects.measures {
-                self.metrics.take(measure, prefix, label);
+                self.metrics.take(measure, self.host(), label);
             }
         });
         for (id, decision) in effects.decisions {
-            let Some(phase) = self.waiting.borrow_mut().remove(&id) else {
+            let Some(stream) = self.waiting.borrow_mut().remove(&id) else {
                 continue;
             };
             let is_other = id.0 != active;
@@ -212,8 +207,8 @@ impl Instance {
                 log::error!("a waiting request cannot be reached: {error:?}");
                 continue;
             }
-            self.decide(&phase, &decision);
-            if phase.get() == Phase::Forwarded
+            self.decide(&stream, &decision);
+            if stream.is_forwarded()
                 && let Err(error) = abi::continue_request()
             {
                 log::error!("a request cannot be resumed: {error:?}");
@@ -225,35 +220,52 @@ impl Instance {
             }
         }
         for call in effects.calls {
-            match callout::dispatch(&call) {
-                Ok(token) => {
-                    self.calls.borrow_mut().insert(token, (call.id, active));
-                }
-                Err(error) => {
-                    log::warn!("callout to {} refused by the host: {error:?}", call.target);
-                    self.answer(call.id, &Answer::Failed("not sent"), active);
-                }
+            self.send(&call, active);
+        }
+    }
+
+    fn send(&self, call: &Call, active: u32) {
+        let host = self.host();
+        if let Err(error) = self.close_way(call.owner, host) {
+            log::error!("the way to the upstream cannot be closed, so nobody waits: {error:?}");
+            return self.answer(call.id, &Answer::Failed("not sent"), active);
+        }
+        match callout::dispatch(call, host) {
+            Ok(token) => {
+                let owner = match call.owner {
+                    Owner::Request(id) => id.0,
+                    Owner::Background => self.id,
+                };
+                self.calls.borrow_mut().insert(token, (call.id, owner));
+            }
+            Err(error) => {
+                log::warn!("callout to {} refused by the host: {error:?}", call.target);
+                self.answer(call.id, &Answer::Failed("not sent"), active);
             }
         }
     }
 
+    /// Closes the way of the request that sends a callout, if it is one: until it is decided, not
+    /// even a trap shall let it go up.
+    fn close_way(&self, owner: Owner, host: Host) -> Result<(), HostError> {
+        let (Owner::Request(id), Some(guard)) = (owner, host.guard) else {
+            return Ok(());
+        };
+        let stream = self.waiting.borrow().get(&id).cloned();
+        stream.map_or(Ok(()), |stream| stream.close(guard))
+    }
+
     /// Applies a decision to the effective context's request.
-    fn decide(&self, phase: &Cell<Phase>, decision: &Decision) {
-        let host = self.host.get().unwrap_or(WASMX);
+    fn decide(&self, stream: &Stream, decision: &Decision) {
+        let host = self.host();
         match decision {
-            Decision::Reply(refusal) => phase::reply(phase, refusal, host.speaks_grpc),
-            Decision::Forward(forward) => match upstream::prepare(forward, host) {
-                Ok(()) => phase.set(Phase::Forwarded),
-                Err(error) => {
-                    log::error!("a request cannot be made ready for the upstream: {error}");
-                    phase::refuse(phase, Reason::Internal);
-                }
-            },
+            Decision::Reply(refusal) => stream.reply(refusal, host.speaks_grpc),
+            Decision::Forward(forward) => stream.forward(forward, host),
         }
     }
 
     fn can_wake(&self) -> bool {
-        self.host.get().is_some_and(|host| host.can_wake)
+        self.host().abilities.wakes_requests
     }
 
     fn with_gate<T>(&self, act: impl FnOnce(&mut Gate) -> T) -> Option<T> {
@@ -262,7 +274,7 @@ impl Instance {
     }
 
     fn shared_data(&self, gate: &Gate) -> Box<dyn SharedData> {
-        let by_host = self.host.get().is_some_and(|host| host.has_shared_data);
+        let by_host = self.host().has_shared_data;
         if gate.settings().shared_key_cache.unwrap_or(by_host) {
             Box::new(HostSharedData)
         } else {

@@ -1,22 +1,24 @@
 //! The proxy-wasm filter: carries what happens at the host to the core, and performs what the
 //! core says. It decides nothing.
 //!
-//! [`root`] and [`request`] are the host's contexts, [`instance`] is what they share: one
-//! configuration in one worker. [`abi`] has the host calls, [`host`] what the hosts differ in.
+//! From the host inwards: [`exports`] are its callbacks, [`contexts`] finds whom they are for, a
+//! [`root`] with a configuration or a [`request`]; [`instance`] is what a root and its requests
+//! share. From there outwards: [`stream`] ends a request, [`upstream`] makes it ready to go up,
+//! [`callout`] fetches; [`abi`] has the host's calls, [`types`] and [`header_map`] their data, and
+//! [`host`] what the hosts differ in.
 
 mod abi;
 mod callout;
+mod contexts;
+mod exports;
+mod header_map;
 mod host;
 mod instance;
 mod logger;
 mod metrics;
-mod phase;
 mod request;
 mod root;
 mod shared_data;
+mod stream;
+mod types;
 mod upstream;
-
-proxy_wasm::main! {{
-    logger::install();
-    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
-}}

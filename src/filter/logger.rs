@@ -1,9 +1,9 @@
 //! Sends `log`'s records to the host, which has the levels and filters by them.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use proxy_wasm::types::LogLevel;
 
 use crate::abi;
+use crate::types::LogLevel;
 
 struct HostLog;
 

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use jwt_keycloak_core::metrics::Measure;
-use proxy_wasm::types::MetricType;
 
 use crate::abi;
+use crate::host::Host;
+use crate::types::MetricType;
 
 /// The host's numbers of the metrics that were defined.
 #[derive(Default)]
@@ -14,7 +15,7 @@ pub struct Metrics(RefCell<BTreeMap<Measure, u32>>);
 
 impl Metrics {
     /// Counts or records. A metric that the host does not take is lost, and nothing else.
-    pub fn take<'l>(&self, measure: Measure, prefix: &str, label: impl Fn(usize) -> &'l str) {
+    pub fn take<'l>(&self, measure: Measure, host: Host, label: impl Fn(usize) -> &'l str) {
         let series = measure.series();
         let known = self.0.borrow().get(&series).copied();
         let kind = match measure.recorded() {
@@ -22,7 +23,10 @@ impl Metrics {
             None => MetricType::Counter,
         };
         let define = || {
-            let name = format!("{prefix}{}", measure.name(label));
+            let name = format!("{}{}", host.metrics_prefix, measure.name(label));
+            if name.len() > host.metric_name_bytes {
+                return None;
+            }
             let metric = abi::define_metric(kind, &name).ok()?;
             self.0.borrow_mut().insert(series, metric);
             Some(metric)

@@ -6,19 +6,19 @@ use std::rc::Rc;
 use jwt_keycloak_core::event::RequestId;
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::request::Request as Facts;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Action, MapType};
 
-use crate::abi::{self, HostError, NOT_FOUND};
+use crate::abi;
+use crate::callout::Answered;
 use crate::host::RawPath;
 use crate::instance::Instance;
-use crate::phase::{self, Phase};
+use crate::stream::Stream;
+use crate::types::{Action, HostError, MapType, NOT_FOUND};
 
 pub struct Request {
     id: RequestId,
-    phase: Rc<Cell<Phase>>,
+    stream: Rc<Stream>,
     /// Whether it was held, and the gate is to be told when it goes away.
-    waited: bool,
+    waited: Cell<bool>,
     instance: Rc<Instance>,
 }
 
@@ -26,14 +26,47 @@ impl Request {
     pub fn new(id: u32, instance: Rc<Instance>) -> Self {
         Self {
             id: RequestId(id),
-            phase: Rc::new(Cell::new(Phase::Undecided)),
-            waited: false,
+            stream: Rc::default(),
+            waited: Cell::new(false),
             instance,
         }
     }
 
+    /// Its head arrived, with so many fields.
+    pub fn on_headers(&self, fields: usize) -> Action {
+        match self.facts(fields) {
+            Ok(facts) => self.instance.request(self.id, &facts, &self.stream),
+            Err(error) => {
+                log::error!("the host does not show a request: {error:?}");
+                self.stream.refuse(Reason::Internal);
+            }
+        }
+        self.waited.set(self.stream.is_undecided());
+        self.refuse_if_stranded();
+        self.stream.action()
+    }
+
+    /// More of it arrived: body, trailers.
+    pub fn on_more(&self) -> Action {
+        self.stream.action()
+    }
+
+    /// The answer to one of its callouts arrived, or one that it knows nothing of.
+    pub fn on_answer(&self, answered: Answered) {
+        self.instance.answered(answered, self.id.0);
+        self.refuse_if_stranded();
+    }
+
+    /// Where nothing will come any more that could decide it, it would hang, or go up on a host that
+    /// continues after the last answer.
+    fn refuse_if_stranded(&self) {
+        if self.stream.is_undecided() && self.instance.is_stranded(self.id) {
+            self.stream.refuse(Reason::KeysUnavailable);
+        }
+    }
+
     /// What the gate has to know. An error of the host is no reason to let a request pass.
-    fn facts(&self) -> Result<Facts, HostError> {
+    fn facts(&self, fields: usize) -> Result<Facts, HostError> {
         let policy = self.instance.route_policy()?;
         let headers = abi::headers(MapType::HttpRequestHeaders)?;
         let pseudo = |wanted: &[u8]| {
@@ -42,7 +75,8 @@ impl Request {
             field.map(|(_, value)| value.clone()).unwrap_or_default()
         };
         let method = pseudo(b":method");
-        let path = match self.instance.raw_path() {
+        let host = self.instance.host();
+        let path = match host.raw_path {
             RawPath::PathHeader => pseudo(b":path"),
             RawPath::RequestPathProperty => {
                 abi::property(&["request", "path"])?.ok_or(NOT_FOUND)?
@@ -52,52 +86,16 @@ impl Request {
             policy,
             method,
             path,
+            is_cut: host.cuts_fields(fields, headers.len()),
             headers,
         })
-    }
-}
-
-impl Context for Request {
-    fn on_http_call_response(
-        &mut self,
-        token: u32,
-        _headers: usize,
-        body_size: usize,
-        _trailers: usize,
-    ) {
-        self.instance.answered(token, body_size, self.id.0);
-        if self.phase.get() == Phase::Undecided && self.instance.is_stranded(self.id) {
-            phase::refuse(&self.phase, Reason::KeysUnavailable);
-        }
-    }
-}
-
-impl HttpContext for Request {
-    fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
-        match self.facts() {
-            Ok(facts) => self.instance.request(self.id, &facts, &self.phase),
-            Err(error) => {
-                log::error!("the host does not show a request: {error:?}");
-                phase::refuse(&self.phase, Reason::Internal);
-            }
-        }
-        self.waited = self.phase.get() == Phase::Undecided;
-        self.phase.get().action()
-    }
-
-    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
-        self.phase.get().action()
-    }
-
-    fn on_http_request_trailers(&mut self, _trailers: usize) -> Action {
-        self.phase.get().action()
     }
 }
 
 /// The host deletes the context when the request is over, whichever way it ended.
 impl Drop for Request {
     fn drop(&mut self) {
-        if self.waited {
+        if self.waited.get() {
             self.instance.leave(self.id);
         }
     }

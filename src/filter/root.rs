@@ -1,60 +1,54 @@
-//! The root context: reads the configuration, passes on the time.
+//! One configuration in one worker: reads it, passes on the time.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jwt_keycloak_core::config::policy::UpstreamToken;
-use jwt_keycloak_core::config::{self, Settings};
+use jwt_keycloak_core::config;
 use jwt_keycloak_core::gate::Gate;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType};
 
 use crate::abi;
+use crate::callout::Answered;
 use crate::host::Host;
 use crate::instance::Instance;
-use crate::request::Request;
+use crate::types::BufferType;
 
 /// How often the gate is told that time passes. It bounds how late a waiting request is told that
-/// its time is up; WasmX takes one period only, ever.
+/// its time is up.
 const TICK: Duration = Duration::from_millis(250);
 
 pub struct Root {
     id: u32,
     instance: Rc<Instance>,
+    /// Whether ticks were asked for: to ask again is a trap on WasmX.
+    ticks: Cell<bool>,
 }
 
 impl Root {
     pub fn new(id: u32) -> Self {
-        let instance = Rc::new(Instance::new(id));
-        Self { id, instance }
+        Self {
+            id,
+            instance: Rc::new(Instance::new(id)),
+            ticks: Cell::new(false),
+        }
     }
-}
 
-impl Context for Root {
-    fn on_http_call_response(
-        &mut self,
-        token: u32,
-        _headers: usize,
-        body_size: usize,
-        _trailers: usize,
-    ) {
-        self.instance.answered(token, body_size, self.id);
+    pub fn instance(&self) -> &Rc<Instance> {
+        &self.instance
     }
-}
 
-impl RootContext for Root {
-    fn on_configure(&mut self, size: usize) -> bool {
+    /// The host hands the configuration over, of so many bytes. False refuses it, where that is
+    /// safe.
+    pub fn on_configure(&self, size: usize) -> bool {
         let host = Host::detect();
         match configuration(size, host) {
             Ok(config::Loaded { settings, warnings }) => {
                 for warning in warnings {
                     log::warn!("configuration: {warning}");
                 }
-                let gate = Gate::new(settings, host.can_wake);
+                let gate = Gate::new(settings, host.abilities);
                 self.instance.configure(Some(gate), host);
-                if let Err(error) = abi::set_tick_period(TICK) {
-                    log::error!("no ticks: {error:?}; keys are fetched by requests only");
-                }
+                self.ask_for_ticks();
                 true
             }
             Err(faults) => {
@@ -70,16 +64,21 @@ impl RootContext for Root {
         }
     }
 
-    fn on_tick(&mut self) {
+    pub fn on_tick(&self) {
         self.instance.tick();
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+    pub fn on_answer(&self, answered: Answered) {
+        self.instance.answered(answered, self.id);
     }
 
-    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Request::new(id, Rc::clone(&self.instance))))
+    fn ask_for_ticks(&self) {
+        if self.ticks.replace(true) {
+            return;
+        }
+        if let Err(error) = abi::set_tick_period(TICK) {
+            log::error!("no ticks: {error:?}; keys are fetched by requests only");
+        }
     }
 }
 
@@ -89,26 +88,6 @@ fn configuration(size: usize, host: Host) -> Result<config::Loaded, Vec<String>>
         _ => abi::buffer(BufferType::PluginConfiguration, size)
             .map_err(|error| vec![format!("the host does not give it: {error:?}")])?,
     };
-    let loaded = config::load(&text)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    if !loaded.settings.policies.is_empty() && !host.has_route_metadata {
-        let fault = "$.policies: found policies; allowed: none, for on this host a route cannot \
-                     name one (give each route a configuration of its own)";
-        return Err(vec![fault.to_owned()]);
-    }
-    if !host.edits_path && hides_in_query(&loaded.settings) {
-        let fault = "$.upstream_token: found one that is not keep, beside uri_param_names; \
-                     allowed: keep, or no uri_param_names ([]), for on this host the query goes up \
-                     as it came";
-        return Err(vec![fault.to_owned()]);
-    }
-    Ok(loaded)
-}
-
-fn hides_in_query(settings: &Settings) -> bool {
-    std::iter::once(&settings.base)
-        .chain(settings.policies.values())
-        .any(|policy| {
-            policy.upstream_token != UpstreamToken::Keep && !policy.sources.params.is_empty()
-        })
+    config::load(&text, host.abilities)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect())
 }

@@ -3,26 +3,39 @@
 use std::fmt;
 
 use jwt_keycloak_core::gate::Forward;
+use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::request::{Field, HeaderEdit};
-use proxy_wasm::types::MapType;
 
-use crate::abi::{self, HostError};
+use crate::abi;
 use crate::host::{Host, Properties};
+use crate::types::{HostError, MapType};
+
+/// Stands for what cannot be removed. It is no credential of any scheme, and no cookie.
+const HIDDEN: &[u8] = b"-";
 
 /// Why a request cannot be made what has to go up. It is refused then.
 pub enum Failed {
     Host(HostError),
-    /// The host would change one of several fields of this name only.
-    SeveralFields(String),
+    /// The host cannot do this to a field of this name for sure.
+    Field(String),
     /// The host does not change the path that goes up.
     Path,
+}
+
+impl Failed {
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Field(_) => Reason::ProtectedHeader,
+            Self::Host(_) | Self::Path => Reason::Internal,
+        }
+    }
 }
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(error) => write!(f, "{error:?}"),
-            Self::SeveralFields(name) => write!(f, "several fields {name}"),
+            Self::Field(name) => write!(f, "the field {name:?} cannot be changed here"),
             Self::Path => f.write_str("the path cannot be changed here"),
         }
     }
@@ -36,30 +49,13 @@ impl From<HostError> for Failed {
 
 /// Changes the effective context's request.
 pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
-    // Only where it matters how many fields of a name there are, and then once.
-    let fields = if host.edits_headers || forward.headers.is_empty() {
-        Vec::new()
-    } else {
-        abi::headers(MapType::HttpRequestHeaders)?
-    };
-    for edit in &forward.headers {
-        match edit {
-            HeaderEdit::Set(name, _) if name == ":path" && !host.edits_path => {
-                return Err(Failed::Path);
-            }
-            HeaderEdit::Set(name, value) if host.edits_headers => abi::set_header(name, value)?,
-            HeaderEdit::Remove(name) if host.edits_headers => abi::remove_header(name)?,
-            HeaderEdit::Set(name, value) => {
-                at_most_one(name, &fields)?;
-                abi::set_header(name, value)?;
-            }
-            // What cannot be taken away is made to say nothing.
-            HeaderEdit::Remove(name) => {
-                if at_most_one(name, &fields)? {
-                    abi::set_header(name, b"")?;
-                }
-            }
-        }
+    if host.abilities.removes_headers {
+        edit(&forward.headers)?;
+    } else if !forward.headers.is_empty() {
+        overwrite(
+            &forward.headers,
+            &abi::headers(MapType::HttpRequestHeaders)?,
+        )?;
     }
     for (name, value) in &forward.properties {
         set_property(name, value, host)?;
@@ -67,13 +63,54 @@ pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
     Ok(())
 }
 
+fn edit(edits: &[HeaderEdit]) -> Result<(), Failed> {
+    for edit in edits {
+        match edit {
+            HeaderEdit::Set(name, value) => abi::set_header(name, value)?,
+            HeaderEdit::Remove(name) | HeaderEdit::Hide(name) => abi::remove_header(name)?,
+        }
+    }
+    Ok(())
+}
+
+/// The same where nothing can be removed and of several fields one is replaced. The core has refused
+/// what cannot be done; this is where it would show.
+fn overwrite(edits: &[HeaderEdit], fields: &[Field]) -> Result<(), Failed> {
+    for edit in edits {
+        match edit {
+            HeaderEdit::Set(name, _) if name.starts_with(':') => return Err(Failed::Path),
+            // Set to nothing is removed, and so not removed.
+            HeaderEdit::Set(name, value) if value.is_empty() => {
+                if is_there(name, fields)? {
+                    return Err(Failed::Field(name.clone()));
+                }
+            }
+            HeaderEdit::Set(name, value) => {
+                is_there(name, fields)?;
+                abi::set_header(name, value)?;
+            }
+            HeaderEdit::Hide(name) => {
+                if is_there(name, fields)? {
+                    abi::set_header(name, HIDDEN)?;
+                }
+            }
+            HeaderEdit::Remove(name) => {
+                if is_there(name, fields)? {
+                    return Err(Failed::Field(name.clone()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether a field of this name is there; an error if there are several.
-fn at_most_one(name: &str, fields: &[Field]) -> Result<bool, Failed> {
+fn is_there(name: &str, fields: &[Field]) -> Result<bool, Failed> {
     let same = |(field, _): &&Field| field.eq_ignore_ascii_case(name.as_bytes());
     match fields.iter().filter(same).count() {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(Failed::SeveralFields(name.to_owned())),
+        _ => Err(Failed::Field(name.to_owned())),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jwt_keycloak_core::config;
+use jwt_keycloak_core::host::Abilities;
 
 /// Examples with warnings, and a part of each.
 const WARNED: [(&str, &[&str]); 5] = [
@@ -57,7 +58,7 @@ fn every_example_loads_and_warns_of_what_it_is_known_to() {
         let name = name(path);
         let known = WARNED.iter().find(|(example, _)| *example == name);
         let known = known.map_or([].as_slice(), |(_, texts)| texts);
-        match config::load(&fs::read(path).unwrap()) {
+        match config::load(&fs::read(path).unwrap(), Abilities::ALL) {
             Err(faults) => wrong.push(format!("{name}: {faults:#?}")),
             Ok(loaded) => {
                 let told = |text: &&str| {

@@ -205,6 +205,8 @@ fn no_part_of_a_token_is_in_a_log_or_an_answer() {
                 Reason::AmbiguousKey,
                 Reason::KeyNotValid,
                 Reason::AmbiguousPath,
+                Reason::TooManyHeaders,
+                Reason::ProtectedHeader,
                 Reason::Internal,
             ];
             let label = format!("jwt_keycloak{{{}}}", reason.row().label);

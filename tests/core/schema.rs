@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use jwt_keycloak_core::config;
+use jwt_keycloak_core::host::Abilities;
 use serde_json::{Map, Value, json};
 
 fn schema() -> Value {
@@ -41,7 +42,7 @@ fn with(more: Value) -> Value {
 
 /// What may stand beside a field that nobody knows, by the fault that it makes.
 fn known_beside(path: &str, configuration: &Value) -> BTreeSet<String> {
-    let faults = config::load(configuration.to_string().as_bytes()).unwrap_err();
+    let faults = config::load(configuration.to_string().as_bytes(), Abilities::ALL).unwrap_err();
     let fault = faults.iter().find(|fault| fault.path == path);
     let fault = fault.unwrap_or_else(|| panic!("{path} is no fault: {faults:?}"));
     let names = fault.allowed.strip_prefix("one of ").unwrap();
@@ -113,7 +114,7 @@ fn the_readme_has_every_field() {
 fn the_defaults_are_what_holds_when_nothing_is_said() {
     let schema = schema();
     let settings = |configuration: &Value| {
-        let loaded = config::load(configuration.to_string().as_bytes());
+        let loaded = config::load(configuration.to_string().as_bytes(), Abilities::ALL);
         format!(
             "{:?}",
             loaded

@@ -18,6 +18,7 @@ use jwt_keycloak_core::admission::Admission;
 use jwt_keycloak_core::config;
 use jwt_keycloak_core::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use jwt_keycloak_core::gate::{Decision, Effects, Gate, Step};
+use jwt_keycloak_core::host::Abilities;
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
 use jwt_keycloak_core::refusal::{Reason, Response};
 use jwt_keycloak_core::request::Request;
@@ -259,12 +260,16 @@ impl Simulation {
     /// If the configuration has faults.
     #[must_use]
     pub fn configured(host: Host, workers: usize, configuration: &Value) -> Self {
-        let settings = config::load(configuration.to_string().as_bytes())
+        let settings = config::load(configuration.to_string().as_bytes(), Abilities::ALL)
             .unwrap()
             .settings;
+        let abilities = Abilities {
+            wakes_requests: host == Host::Wakes,
+            ..Abilities::ALL
+        };
         let workers = (0..workers)
             .map(|index| Worker {
-                gate: Gate::new(settings.clone(), host == Host::Wakes),
+                gate: Gate::new(settings.clone(), abilities),
                 // Not all at once.
                 next_tick: START.plus(Millis(10 * (1 + index as u32))),
             })
@@ -333,6 +338,7 @@ impl Simulation {
                 b"authorization".to_vec(),
                 format!("Bearer {}", token.text).into_bytes(),
             )],
+            ..Request::default()
         };
         let mut effects = Effects::default();
         let now = self.now;

@@ -2,6 +2,7 @@
 
 use jwt_keycloak_core::authorization::requirement::Requirement;
 use jwt_keycloak_core::config::{self, Settings};
+use jwt_keycloak_core::host::Abilities;
 use jwt_keycloak_core::jose::algorithm::{Algorithm, Family};
 use jwt_keycloak_core::jose::jwk_set::JwkSet;
 use jwt_keycloak_core::jose::key::VerificationKey;
@@ -106,7 +107,7 @@ impl Verifier {
 }
 
 fn settings(configuration: &Value) -> Settings {
-    let loaded = config::load(configuration.to_string().as_bytes());
+    let loaded = config::load(configuration.to_string().as_bytes(), Abilities::ALL);
     loaded.unwrap().settings
 }
 

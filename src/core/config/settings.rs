@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::host;
 use super::issuer::{self, Issuer, IssuerDefaults};
 use super::policy::Policy;
 use super::reader::{At, Fault, Findings, Members, quote};
 use super::token::IssuerRules;
 use super::{caller, envoy_struct, rules};
 use crate::caller::consumers::Consumers;
+use crate::host::Abilities;
 use crate::jose::algorithm::{Algorithm, Family};
 use crate::json::{self, Limits};
 use crate::keys::cache::Timing;
@@ -61,14 +63,14 @@ impl Settings {
     }
 }
 
-/// Reads a configuration.
+/// Reads a configuration for a host with these abilities.
 ///
 /// # Errors
 /// Every [`Fault`] that it has.
-pub fn load(text: &[u8]) -> Result<Loaded, Vec<Fault>> {
+pub fn load(text: &[u8], abilities: Abilities) -> Result<Loaded, Vec<Fault>> {
     let findings = Findings::default();
     let settings = match parse(text) {
-        Ok(value) => Members::open("$", &value, &findings).map(read),
+        Ok(value) => Members::open("$", &value, &findings).map(|members| read(members, abilities)),
         Err(error) => {
             let found = if text.is_empty() {
                 "nothing".to_owned()
@@ -99,7 +101,7 @@ fn parse(text: &[u8]) -> Result<serde_json::Value, json::JsonError> {
     })
 }
 
-fn read(members: Members) -> Settings {
+fn read(members: Members, abilities: Abilities) -> Settings {
     let nothing = members.nothing();
     let issuers = issuer::read_all(&members, &IssuerDefaults::read(&members), &nothing);
     if issuers.is_empty() {
@@ -141,6 +143,7 @@ fn read(members: Members) -> Settings {
         }
         own.finish();
     }
+    host::check(&members, &issuers, &base, abilities);
     members.finish();
     Settings {
         issuers: issuers.into_iter().map(|(issuer, _)| issuer).collect(),

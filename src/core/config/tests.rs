@@ -5,16 +5,19 @@ use super::reader::Fault;
 use super::settings::{Settings, load};
 use crate::admission::Access;
 use crate::config::policy::UpstreamToken;
+use crate::host::Abilities;
 use crate::jose::algorithm::Algorithm;
 use crate::time::Millis;
 use serde_json::{Value, json};
 
 fn settings(config: &Value) -> Settings {
-    load(config.to_string().as_bytes()).unwrap().settings
+    load(config.to_string().as_bytes(), Abilities::ALL)
+        .unwrap()
+        .settings
 }
 
 fn faults(config: &Value) -> Vec<String> {
-    match load(config.to_string().as_bytes()) {
+    match load(config.to_string().as_bytes(), Abilities::ALL) {
         Ok(_) => Vec::new(),
         Err(faults) => faults.iter().map(Fault::to_string).collect(),
     }
@@ -151,7 +154,11 @@ fn weak_and_contradictory_settings_are_refused() {
         .len(),
         1
     );
-    assert!(load(b"").is_err() && load(b"[]").is_err() && load(br#"{"a":1,"a":1}"#).is_err());
+    assert!(
+        load(b"", Abilities::ALL).is_err()
+            && load(b"[]", Abilities::ALL).is_err()
+            && load(br#"{"a":1,"a":1}"#, Abilities::ALL).is_err()
+    );
 }
 
 #[test]
@@ -404,7 +411,11 @@ fn issuers_have_labels_of_their_own() {
 
 #[test]
 fn consumers_of_kongs_database_are_a_warning() {
-    let warnings = |config: Value| load(config.to_string().as_bytes()).unwrap().warnings;
+    let warnings = |config: Value| {
+        load(config.to_string().as_bytes(), Abilities::ALL)
+            .unwrap()
+            .warnings
+    };
     let base = |more: Value| {
         let mut config = json!({"allowed_iss": ["https://a"], "allowed_aud": ["x"]});
         config
@@ -449,11 +460,59 @@ fn consumers_of_kongs_database_are_a_warning() {
 
 #[test]
 fn what_weakens_the_lock_is_a_warning() {
-    let warnings = |config: Value| load(config.to_string().as_bytes()).unwrap().warnings;
+    let warnings = |config: Value| {
+        load(config.to_string().as_bytes(), Abilities::ALL)
+            .unwrap()
+            .warnings
+    };
     assert!(warnings(json!({"allowed_iss": ["https://a"], "allowed_aud": ["x"]})).is_empty());
     assert!(warnings(json!({"allowed_iss": ["https://a"]}))[0].contains("no allowed_aud"));
     let off = json!({"allowed_iss": ["https://a"], "allowed_aud": ["x"], "claims_to_verify": {}});
     assert!(warnings(off)[0].contains("expired tokens pass"));
     let pattern = json!({"allowed_iss": ["https://.*"], "allowed_aud": ["x"]});
     assert!(warnings(pattern)[0].contains("pattern"));
+}
+
+#[test]
+fn what_the_host_cannot_do_is_a_fault() {
+    let config = json!({
+        "callout_target": "http://kc:8080",
+        "issuers": [
+            {"iss": "https://kc/a", "callout_target": "outbound|80||kc"},
+            {"iss": "https://kc/b", "callout_target": "kc:8080"},
+        ],
+        "policies": {"orders": {}},
+        "upstream_token": "hide",
+        "unknown": 1,
+    });
+    let text = config.to_string();
+    let paths = |abilities| -> Vec<String> {
+        let faults = load(text.as_bytes(), abilities).unwrap_err();
+        faults.into_iter().map(|fault| fault.path).collect()
+    };
+    assert_eq!(paths(Abilities::ALL), ["$.unknown"]);
+    let none = Abilities {
+        named_policies: false,
+        named_targets: false,
+        edits_path: false,
+        removes_headers: false,
+        wakes_requests: false,
+    };
+    assert_eq!(
+        paths(none),
+        [
+            "$.policies",
+            "$.upstream_token",
+            "$.callout_target",
+            "$.issuers[0].callout_target",
+            "$.unknown",
+        ]
+    );
+    let fine = json!({
+        "allowed_iss": "https://kc/a",
+        "callout_target": "kc:8080",
+        "upstream_token": "hide",
+        "uri_param_names": [],
+    });
+    assert!(load(fine.to_string().as_bytes(), none).is_ok());
 }

@@ -44,6 +44,11 @@ impl HttpUrl {
         if authority.host().is_empty() || authority.as_str().contains('@') {
             return None;
         }
+        // `http` takes ports that no host has, and reads them as none.
+        let has_port = authority.as_str() != authority.host();
+        if has_port && !matches!(authority.port_u16(), Some(1..)) {
+            return None;
+        }
         Some(Self {
             https,
             authority: authority.as_str().to_owned(),
@@ -86,6 +91,35 @@ impl KeySource {
     }
 }
 
+/// Whether a callout's target is an address in the network: `host`, `host:port`, `[IPv6]:port`, or
+/// `unix:/path`. Anything else is a trap on Kong's host.
+#[must_use]
+pub fn is_network_address(target: &str) -> bool {
+    if let Some(path) = target.strip_prefix("unix:") {
+        return path.len() > 1
+            && path.starts_with('/')
+            && path.bytes().all(|b| b.is_ascii_graphic());
+    }
+    let (host, port) = match target.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, rest)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
+                (address, rest)
+            }
+            _ => return false,
+        },
+        None => target.split_at(target.find(':').unwrap_or(target.len())),
+    };
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    !host.is_empty()
+        && host.bytes().all(plain)
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
 /// Applies `well_known_template` to an issuer. A `/` at the issuer's end is dropped where another
 /// follows (OpenID Connect Discovery 1.0, 4.1).
 #[must_use]
@@ -123,8 +157,47 @@ mod tests {
             "https://",
             "https://u@kc/",
             "http://k c/",
+            "http://kc:0/",
+            "http://kc:65536/",
         ] {
             assert_eq!(HttpUrl::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn network_addresses() {
+        for good in [
+            "kc",
+            "kc.example.com:8080",
+            "my_kc:1",
+            "10.0.0.1:65535",
+            "[::1]",
+            "[2001:db8::1]:443",
+            "unix:/run/kc.sock",
+        ] {
+            assert!(is_network_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "kc:",
+            "kc:0",
+            "kc:65536",
+            "kc:+80",
+            "kc:80:80",
+            "kc/path",
+            "http://kc",
+            "k c",
+            "outbound|80||kc",
+            "[::1",
+            "[kc]:80",
+            "[::1]80",
+            "::1",
+            "unix:",
+            "unix:/",
+            "unix:run",
+        ] {
+            assert!(!is_network_address(bad), "{bad}");
         }
     }
 

@@ -70,7 +70,7 @@ pub fn hide(request: &Request, sources: &TokenSources, edits: &mut Vec<HeaderEdi
     for source in &sources.headers {
         let is_one = |value: &[u8]| !matches!(source.token(value), Ok(None));
         if request.values(&source.name).any(is_one) {
-            edits.push(HeaderEdit::Remove(source.name.clone()));
+            edits.push(HeaderEdit::Hide(source.name.clone()));
         }
     }
     if let Some(path) = path_without(request, &sources.params) {
@@ -78,7 +78,7 @@ pub fn hide(request: &Request, sources: &TokenSources, edits: &mut Vec<HeaderEdi
     }
     if let Some(cookie) = cookie_without(request, &sources.cookies) {
         edits.push(if cookie.is_empty() {
-            HeaderEdit::Remove("cookie".to_owned())
+            HeaderEdit::Hide("cookie".to_owned())
         } else {
             HeaderEdit::Set("cookie".to_owned(), cookie)
         });
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn hiding_takes_out_every_credential_and_nothing_else() {
         let set = |name: &str, value: &str| HeaderEdit::Set(name.to_owned(), value.into());
-        let remove = |name: &str| HeaderEdit::Remove(name.to_owned());
+        let remove = |name: &str| HeaderEdit::Hide(name.to_owned());
         assert_eq!(
             hidden("/a?b=c", &[("authorization", "Basic x"), ("cookie", "a=b")]),
             []

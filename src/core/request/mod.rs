@@ -17,6 +17,8 @@ pub struct Request {
     pub path: Vec<u8>,
     /// All fields, in order, duplicates included.
     pub headers: Vec<Field>,
+    /// There may be more fields than the host shows.
+    pub is_cut: bool,
 }
 
 /// A change to a request's header fields. Names are lower case but for those that a client sent.
@@ -24,8 +26,10 @@ pub struct Request {
 pub enum HeaderEdit {
     /// In place of all fields of this name.
     Set(String, Vec<u8>),
-    /// All fields of this name.
+    /// All fields of this name: the upstream must not see that there was one.
     Remove(String),
+    /// What all fields of this name say: where the host cannot remove them, another value does.
+    Hide(String),
 }
 
 impl Request {
