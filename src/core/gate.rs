@@ -262,6 +262,14 @@ impl Gate {
         }
     }
 
+    /// The configuration's end: what is under way is given up, so that the next one need not wait
+    /// for it.
+    pub fn retire(&mut self, shared: &mut dyn SharedData) {
+        for cache in self.caches.iter_mut().flatten() {
+            cache.retire(shared);
+        }
+    }
+
     /// The host cannot go on: whoever waits is refused.
     pub fn refuse_all(&mut self, reason: Reason) -> Vec<(RequestId, Decision)> {
         std::mem::take(&mut self.waiting)

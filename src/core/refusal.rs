@@ -207,6 +207,9 @@ pub struct Answers {
     pub detail: Detail,
 }
 
+/// When to try again, where nobody knows better.
+const SOON: Millis = Millis::from_secs(1);
+
 /// A refusal with all that its answer needs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
@@ -239,7 +242,7 @@ impl Refusal {
             reason,
             answers,
             scopes: Vec::new(),
-            retry_after: None,
+            retry_after: (reason.row().status == 503).then_some(SOON),
             is_grpc: false,
         }
     }

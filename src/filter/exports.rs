@@ -8,12 +8,14 @@
 use std::alloc::Layout;
 use std::ptr::null_mut;
 
+use jwt_keycloak_core::gate::Decision;
 use jwt_keycloak_core::refusal::Reason;
 
 use crate::callout::Answered;
 use crate::contexts::Contexts;
+use crate::host::WASMX;
 use crate::logger;
-use crate::stream::Stream;
+use crate::stream::{Stream, refusal};
 use crate::types::Action;
 
 thread_local! {
@@ -83,7 +85,8 @@ extern "C" fn proxy_on_request_headers(context: u32, fields: usize, _end_of_stre
         Some(request) => request.on_headers(fields),
         None => {
             log::error!("a request without a configuration");
-            Stream::default().refuse(Reason::Misconfigured);
+            let decision = Decision::Reply(refusal(Reason::Misconfigured));
+            Stream::default().decide(&decision, false, WASMX);
             Action::Pause
         }
     }

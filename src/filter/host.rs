@@ -129,11 +129,13 @@ impl Host {
         self.abilities.named_targets || is_network_address(target)
     }
 
-    /// Whether fields of a request may be missing in what is shown: `told` is the host's count.
+    /// Whether fields of a request may be missing in what is shown: `told` is the host's count, and
+    /// one that does not fit is not believed.
     pub fn cuts_fields(self, told: usize, shown: usize) -> bool {
         /// WasmX's own: `:path`, `:method`, `:scheme`, `:authority`.
         const OWN: usize = 4;
+        let all = told.saturating_add(OWN);
         self.shows_fields
-            .is_some_and(|most| told > most || shown >= most.saturating_add(OWN))
+            .is_some_and(|most| told > most || (shown > most && shown != all))
     }
 }

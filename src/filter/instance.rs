@@ -18,7 +18,7 @@ use crate::callout::{self, Answered};
 use crate::host::{Host, WASMX};
 use crate::metrics::Metrics;
 use crate::shared_data::HostSharedData;
-use crate::stream::Stream;
+use crate::stream::{Stream, refusal};
 use crate::types::HostError;
 
 pub struct Instance {
@@ -33,6 +33,8 @@ pub struct Instance {
     calls: RefCell<BTreeMap<u32, (CallId, u32)>>,
     /// Requests that wait.
     waiting: RefCell<BTreeMap<RequestId, Rc<Stream>>>,
+    /// Decisions that the host did not take. They are tried again while it holds the requests.
+    undelivered: RefCell<Vec<(RequestId, Rc<Stream>, Decision)>>,
     metrics: Metrics,
 }
 
@@ -44,6 +46,7 @@ impl Instance {
             gate: RefCell::new(None),
             calls: RefCell::default(),
             waiting: RefCell::default(),
+            undelivered: RefCell::default(),
             metrics: Metrics::default(),
         }
     }
@@ -74,7 +77,7 @@ impl Instance {
     /// A request arrived. `stream` is kept if it has to wait.
     pub fn request(&self, id: RequestId, facts: &Facts, stream: &Rc<Stream>) {
         let Some(now) = now() else {
-            return stream.refuse(Reason::Internal);
+            return self.refuse(id, stream, Reason::Internal);
         };
         let mut effects = Effects::default();
         let step = self.with_gate(|gate| {
@@ -87,8 +90,8 @@ impl Instance {
             )
         });
         match step {
-            None => stream.refuse(Reason::Misconfigured),
-            Some(Step::Decided(decision)) => self.decide(stream, &decision),
+            None => self.refuse(id, stream, Reason::Misconfigured),
+            Some(Step::Decided(decision)) => self.decide(id, stream, decision, false),
             Some(Step::Await) => {
                 self.waiting.borrow_mut().insert(id, Rc::clone(stream));
             }
@@ -96,8 +99,15 @@ impl Instance {
         self.perform(effects, id.0);
     }
 
+    /// Refuses the effective context's request without a gate's say.
+    pub fn refuse(&self, id: RequestId, stream: &Rc<Stream>, reason: Reason) {
+        self.decide(id, stream, Decision::Reply(refusal(reason)), false);
+    }
+
     /// Time passed.
     pub fn tick(&self) {
+        let undelivered = self.undelivered.take();
+        self.reach_all(undelivered, self.id);
         let Some(now) = now() else { return };
         let mut effects = Effects::default();
         self.with_gate(|gate| gate.tick(now, self.shared_data(gate).as_mut(), &mut effects));
@@ -124,6 +134,7 @@ impl Instance {
     /// A request is over.
     pub fn leave(&self, id: RequestId) {
         self.waiting.borrow_mut().remove(&id);
+        self.undelivered.borrow_mut().retain(|(it, _, _)| *it != id);
         self.calls
             .borrow_mut()
             .retain(|_, (_, owner)| *owner != id.0);
@@ -132,7 +143,8 @@ impl Instance {
 
     /// Whether nothing will come any more that could decide a request.
     pub fn is_stranded(&self, id: RequestId) -> bool {
-        let is_waiting = self.waiting.borrow().contains_key(&id);
+        let is_waiting = self.waiting.borrow().contains_key(&id)
+            || self.undelivered.borrow().iter().any(|(it, _, _)| *it == id);
         let calls = self.calls.borrow();
         let has_call = calls.values().any(|(_, owner)| *owner == id.0);
         let can_come = has_call || (is_waiting && self.can_wake());
@@ -142,11 +154,18 @@ impl Instance {
     /// Takes a configuration for this host; without one nothing passes. Whoever waits under the
     /// one before is refused.
     pub fn configure(&self, gate: Option<Gate>, host: Host) {
-        self.refuse_all(Reason::Misconfigured, self.id);
+        self.retire();
         self.host.set(Some(host));
         if let Ok(mut current) = self.gate.try_borrow_mut() {
             *current = gate;
         }
+    }
+
+    /// Gives up what is under way: who waits may try again.
+    pub fn retire(&self) {
+        self.refuse_all(Reason::KeysUnavailable, self.id);
+        self.calls.borrow_mut().clear();
+        self.with_gate(|gate| gate.retire(self.shared_data(gate).as_mut()));
     }
 
     fn refuse_all(&self, reason: Reason, active: u32) {
@@ -193,32 +212,14 @@ impl Instance {
                 self.metrics.take(measure, self.host(), label);
             }
         });
-        for (id, decision) in effects.decisions {
-            let Some(stream) = self.waiting.borrow_mut().remove(&id) else {
-                continue;
-            };
-            let is_other = id.0 != active;
-            // Where it cannot be reached, it would be the active request that is answered. Its own
-            // next callout finds it stranded.
-            if is_other && !self.can_wake() {
-                continue;
-            }
-            if is_other && let Err(error) = abi::set_effective_context(id.0) {
-                log::error!("a waiting request cannot be reached: {error:?}");
-                continue;
-            }
-            self.decide(&stream, &decision);
-            if stream.is_forwarded()
-                && let Err(error) = abi::continue_request()
-            {
-                log::error!("a request cannot be resumed: {error:?}");
-            }
-            if is_other && let Err(error) = abi::set_effective_context(active) {
-                // What follows would happen to another request.
-                log::error!("the active context is lost: {error:?}");
-                return;
-            }
-        }
+        let take = |(id, decision): (RequestId, Decision)| {
+            let stream = self.waiting.borrow_mut().remove(&id)?;
+            Some((id, stream, decision))
+        };
+        self.reach_all(
+            effects.decisions.into_iter().filter_map(take).collect(),
+            active,
+        );
         for call in effects.calls {
             self.send(&call, active);
         }
@@ -255,13 +256,46 @@ impl Instance {
         stream.map_or(Ok(()), |stream| stream.close(guard))
     }
 
-    /// Applies a decision to the effective context's request.
-    fn decide(&self, stream: &Stream, decision: &Decision) {
-        let host = self.host();
-        match decision {
-            Decision::Reply(refusal) => stream.reply(refusal, host.speaks_grpc),
-            Decision::Forward(forward) => stream.forward(forward, host),
+    /// Decides requests that the host holds, from a callback for `active`.
+    fn reach_all(&self, decisions: Vec<(RequestId, Rc<Stream>, Decision)>, active: u32) {
+        let are_some = !decisions.is_empty();
+        for (id, stream, decision) in decisions {
+            // Where it cannot be reached, it would be the active request that is answered. Its own
+            // next callout finds it stranded.
+            if id.0 != active && !self.can_wake() {
+                continue;
+            }
+            if self.enter(id.0) {
+                self.decide(id, &stream, decision, true);
+            } else {
+                self.keep(id, &stream, decision);
+            }
         }
+        if are_some {
+            self.enter(active);
+        }
+    }
+
+    /// Applies a decision to the effective context's request, `id`.
+    fn decide(&self, id: RequestId, stream: &Rc<Stream>, decision: Decision, held: bool) {
+        if !stream.decide(&decision, held, self.host()) {
+            self.keep(id, stream, decision);
+        }
+    }
+
+    fn keep(&self, id: RequestId, stream: &Rc<Stream>, decision: Decision) {
+        // Elsewhere nothing could be done with it later.
+        if self.can_wake() {
+            let stream = Rc::clone(stream);
+            self.undelivered.borrow_mut().push((id, stream, decision));
+        }
+    }
+
+    /// Makes host calls act on a context.
+    fn enter(&self, context: u32) -> bool {
+        abi::set_effective_context(context)
+            .inspect_err(|error| log::error!("context {context} cannot be reached: {error:?}"))
+            .is_ok()
     }
 
     fn can_wake(&self) -> bool {

@@ -38,7 +38,8 @@ impl Request {
             Ok(facts) => self.instance.request(self.id, &facts, &self.stream),
             Err(error) => {
                 log::error!("the host does not show a request: {error:?}");
-                self.stream.refuse(Reason::Internal);
+                self.instance
+                    .refuse(self.id, &self.stream, Reason::Internal);
             }
         }
         self.waited.set(self.stream.is_undecided());
@@ -61,7 +62,8 @@ impl Request {
     /// continues after the last answer.
     fn refuse_if_stranded(&self) {
         if self.stream.is_undecided() && self.instance.is_stranded(self.id) {
-            self.stream.refuse(Reason::KeysUnavailable);
+            let reason = Reason::KeysUnavailable;
+            self.instance.refuse(self.id, &self.stream, reason);
         }
     }
 

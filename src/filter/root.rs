@@ -73,12 +73,22 @@ impl Root {
     }
 
     fn ask_for_ticks(&self) {
-        if self.ticks.replace(true) {
+        if self.ticks.get() {
             return;
         }
-        if let Err(error) = abi::set_tick_period(TICK) {
-            log::error!("no ticks: {error:?}; keys are fetched by requests only");
+        match abi::set_tick_period(TICK) {
+            Ok(()) => self.ticks.set(true),
+            Err(error) => {
+                log::error!("no ticks: {error:?}; keys are fetched by requests only");
+            }
         }
+    }
+}
+
+/// The host deletes the context when the configuration is over.
+impl Drop for Root {
+    fn drop(&mut self) {
+        self.instance.retire();
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 
-use jwt_keycloak_core::gate::Forward;
+use jwt_keycloak_core::gate::{Decision, Forward};
 use jwt_keycloak_core::refusal::{Answers, Detail, Reason, Refusal, Response};
 
 use crate::abi;
 use crate::host::{Guard, Host};
 use crate::types::{Action, HostError, NOT_FOUND};
-use crate::upstream;
+use crate::upstream::{self, Failed};
 
 /// The realm in answers of a filter without a usable configuration.
 const NO_REALM: &str = "keycloak";
@@ -44,10 +44,6 @@ impl Stream {
         self.phase.get() == Phase::Undecided
     }
 
-    pub fn is_forwarded(&self) -> bool {
-        self.phase.get() == Phase::Forwarded
-    }
-
     /// Closes the way to the upstream, so that only [`Self::forward`] leads there.
     pub fn close(&self, guard: Guard) -> Result<(), HostError> {
         if self.closed.borrow().is_some() {
@@ -59,41 +55,39 @@ impl Stream {
         Ok(())
     }
 
-    /// Lets the request go up, changed as it has to be.
-    pub fn forward(&self, forward: &Forward, host: Host) {
+    /// Applies a decision; `held`: the host holds the request and has to be told to go on. False if
+    /// the host did not take it, and the request is still undecided.
+    pub fn decide(&self, decision: &Decision, held: bool, host: Host) -> bool {
         if !self.is_undecided() {
-            return;
+            return true;
         }
-        match upstream::prepare(forward, host) {
-            Ok(()) => {}
-            Err(error) => {
-                log::error!("a request cannot be made ready for the upstream: {error}");
-                return self.refuse(error.reason());
-            }
+        match decision {
+            Decision::Reply(refusal) => self.reply(refusal, host),
+            Decision::Forward(forward) => match self.forward(forward, held, host) {
+                Ok(()) => true,
+                Err(error) => {
+                    log::error!("a request cannot be made ready for the upstream: {error}");
+                    self.reply(&refusal(error.reason()), host)
+                }
+            },
         }
-        if let Err(error) = self.open(host.guard) {
-            log::error!("the way to the upstream cannot be opened: {error:?}");
-            return self.refuse(Reason::Internal);
-        }
+    }
+
+    fn forward(&self, forward: &Forward, held: bool, host: Host) -> Result<(), Failed> {
+        upstream::prepare(forward, host)?;
+        self.open(host.guard)?;
+        // Before it goes on: its body may come within that call.
         self.phase.set(Phase::Forwarded);
-    }
-
-    /// Refuses the request without a gate's say.
-    pub fn refuse(&self, reason: Reason) {
-        let answers = Answers {
-            realm: NO_REALM.to_owned(),
-            detail: Detail::Full,
-        };
-        self.reply(&Refusal::new(reason, answers), true);
-    }
-
-    pub fn reply(&self, refusal: &Refusal, speaks_grpc: bool) {
-        if !self.is_undecided() {
-            return;
+        if held && let Err(error) = abi::continue_request() {
+            self.phase.set(Phase::Undecided);
+            return Err(error.into());
         }
-        self.phase.set(Phase::Refused);
+        Ok(())
+    }
+
+    fn reply(&self, refusal: &Refusal, host: Host) -> bool {
         let mut response = refusal.response();
-        let grpc_status = response.grpc_status.filter(|_| speaks_grpc);
+        let grpc_status = response.grpc_status.filter(|_| host.speaks_grpc);
         if grpc_status.is_none() && response.grpc_status.is_some() {
             word_as_grpc(&mut response);
         }
@@ -108,7 +102,14 @@ impl Stream {
         let sent = sent.or_else(|_| abi::send_response(status, &[], b"", "", None));
         if let Err(error) = sent {
             log::error!("a refusal cannot be sent: {error:?}");
+            // At least it shall not go up, if it goes on by itself.
+            if let Some(Err(error)) = host.guard.map(|guard| self.close(guard)) {
+                log::error!("nor can the way to the upstream be closed: {error:?}");
+            }
+            return false;
         }
+        self.phase.set(Phase::Refused);
+        true
     }
 
     fn open(&self, guard: Option<Guard>) -> Result<(), HostError> {
@@ -119,6 +120,15 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+/// A refusal without a gate's say.
+pub fn refusal(reason: Reason) -> Refusal {
+    let answers = Answers {
+        realm: NO_REALM.to_owned(),
+        detail: Detail::Full,
+    };
+    Refusal::new(reason, answers)
 }
 
 /// gRPC over HTTP/2, "Responses": Trailers-Only.

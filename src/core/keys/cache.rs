@@ -383,6 +383,15 @@ impl KeyCache {
         self.orphaned |= self.flights.len() < before;
     }
 
+    /// Nobody is there any more for the answers: another may fetch in this one's place, at once.
+    pub fn retire(&mut self, shared: &mut dyn SharedData) {
+        if !self.flights.is_empty() || self.orphaned {
+            self.flights.clear();
+            self.orphaned = false;
+            self.flight_ended(false, shared);
+        }
+    }
+
     fn first_address(&self) -> HttpUrl {
         match (&self.source.location, &self.jwks_uri) {
             (Location::Discovery(_), Some(url))

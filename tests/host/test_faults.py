@@ -1,0 +1,63 @@
+"""Host calls that fail, one at a time and many at once."""
+
+import pytest
+
+from tests.host.walk import walk
+from tests.host.worker import INTERNAL_FAILURE, NOT_FOUND
+
+# Of `make test`; a longer one: python -m tests.host.walk
+STEPS = 8_000
+
+SETTINGS = {"claims_to_headers": {"x-user": "sub"}, "claims_to_properties": {"user": "sub"}, "scope": ["email"]}
+
+
+class NthFails:
+    """A host of which one call fails, the nth from when it is told."""
+
+    def __init__(self, status):
+        self.status = status
+        self.left = None
+        self.name = None
+
+    def __call__(self, name):
+        if self.left is None:
+            return None
+        self.left -= 1
+        if self.left < 0:
+            self.left = None
+            self.name = name
+            return self.status
+        return None
+
+
+@pytest.mark.parametrize("status", [NOT_FOUND, INTERNAL_FAILURE, 0x7FFFFFFF])
+@pytest.mark.parametrize("kind", ["token", "forged"])
+@pytest.mark.parametrize("is_warm", [True, False], ids=["keys are there", "keys are fetched"])
+def test_one_host_call_that_fails_neither_opens_nor_hangs(either, status, kind, is_warm):
+    met = set()
+    for nth in range(500):
+        fault = NthFails(status)
+        scene = either(SETTINGS, fault=fault)
+        if is_warm:
+            scene.warm()
+        token = getattr(scene.issuer, kind)()
+        fault.left = nth
+        request = scene.send(token)
+        scene.answer_all()
+        scene.pass_time(6000)
+        scene.answer_all()
+        assert request.is_over, f"it hangs: {fault.name} failed"
+        if request.upstream is not None:
+            assert kind == "token", fault.name
+            assert request.value(b"x-user") == [b"5ae1"], fault.name
+        if fault.left is not None:
+            break
+        met.add(fault.name)
+    assert request.status == {"token": 200, "forged": 401}[kind], "where nothing fails"
+    assert {"proxy_get_header_map_pairs", "proxy_get_current_time_nanoseconds", "proxy_log"} <= met
+
+
+@pytest.mark.parametrize("profile", ["envoy", "wasmx"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_random_walk_finds_no_trap_no_opening_and_nobody_left(profile, seed):
+    assert walk(profile, seed, STEPS) is None
