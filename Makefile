@@ -8,7 +8,7 @@ title = @printf '\n==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build install tools demo test unit lint core-is-pure e2e e2e-configurations clean
+.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-kong e2e-configurations kong-meta clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,14 @@ tools: install
 demo: build install ## Keycloak, Envoy and the filter on this machine: a guided tour; KEEP=1 leaves them running
 	@$(venv) -m tests.demo $(if $(KEEP),--keep) $(DEMO_ARGS)
 
-test: lint unit core-is-pure e2e ## everything
+# Docker is asked for before anything is built.
+docker:
+	$(preflight) docker
+
+demo-kong: docker build install ## the same tour on Kong, in a container (Linux, Docker)
+	@$(venv) -m tests.demo --kong $(if $(KEEP),--keep) $(DEMO_ARGS)
+
+test: lint unit core-is-pure test-host e2e ## everything
 
 unit: ## the core's own tests: no gateway, no network
 	$(preflight) cc
@@ -57,13 +64,25 @@ core-is-pure: ## the core must not depend on proxy-wasm
 		echo 'error: the core depends on proxy-wasm; only src/filter may' >&2; exit 1; \
 	fi
 
+test-host: build tools ## the module on a host that does the worst of Envoy and of Kong's WasmX
+	$(title) 'hazards, faults and a random walk on the test host'
+	@$(venv) -m pytest tests/host
+
 # GATEWAY=http://… tests a gateway that runs already; then no Envoy is started here.
 e2e: $(if $(GATEWAY),,build) install ## real gateway, real Keycloak; GATEWAY=http://… for one that runs already
 	$(title) 'end-to-end tests'
 	@$(venv) -m pytest tests/e2e $(PYTEST_ARGS)
 
+# The suite takes Kong for somebody else's gateway, which it finds at this address.
+e2e-kong: docker build install ## the end-to-end tests on Kong, in a container (Linux, Docker)
+	$(title) 'end-to-end tests on Kong'
+	@GATEWAY=http://127.0.0.1:$(or $(GATEWAY_PORT),19000) $(venv) -m tests.e2e.kong --run $(PYTEST_ARGS)
+
 e2e-configurations: install ## the filter configurations of the end-to-end table, as JSON
 	@$(venv) -m tests.e2e.configurations
+
+kong-meta: ## kong/jwt_keycloak.meta.json, from the filter's schema
+	@$(PYTHON) kong/meta.py
 
 clean: ## remove what was built (the downloads in .tools/ stay)
 	rm -rf target jwt_keycloak.wasm

@@ -1,4 +1,4 @@
-"""The filter at work, on a real Envoy with tokens of a real Keycloak: `make demo`.
+"""The filter at work, on a real Envoy or Kong with tokens of a real Keycloak: `make demo`, `make demo-kong`.
 
 Every step is done as a client would do it, with curl, and says what it expects; the exit code is 0
 only if all of them got it. `--keep` leaves everything running afterwards, to be played with.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from .stack import ROOT, StackError, ports
+from .stack import ROOT, StackError, kong, ports
 from .stack.envoy import Envoy, render
 from .stack.keycloak import Keycloak
 from .stack.upstream import Upstream
@@ -27,19 +27,20 @@ PAINT = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 def main():
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end, until Ctrl-C")
+    parser.add_argument("--kong", action="store_true", help="on Kong, in a container, instead of Envoy")
     arguments = parser.parse_args()
     # However it is ended, it cleans up.
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.default_int_handler)
     try:
-        sys.exit(run(arguments.keep))
+        sys.exit(run(arguments.keep, arguments.kong))
     except StackError as error:
         sys.exit(f"\nerror: {error}")
     except KeyboardInterrupt:
         sys.exit("\nstopped; nothing is left running")
 
 
-def run(keep):
+def run(keep, on_kong):
     if not shutil.which("curl"):
         raise StackError("curl is missing, and this demo shows what curl gets (Debian, Ubuntu: apt-get install curl)")
     keycloak = Keycloak(
@@ -48,21 +49,23 @@ def run(keep):
         name="demo-keycloak",
     )
     upstream_port = ports.from_env("UPSTREAM_PORT", 8081)
-    addresses = {
-        "listener": (ports.HOST, ports.from_env("GATEWAY_PORT", 8000)),
-        "admin": (ports.HOST, ports.from_env("ENVOY_ADMIN_PORT", 9901)),
-        "upstream": (ports.HOST, upstream_port),
-        "keycloak": keycloak.address,
-    }
-    envoy = Envoy(render(addresses=addresses), name="demo-envoy")
+    gateway_port = ports.from_env("GATEWAY_PORT", 8000)
+    addresses = {"upstream": (ports.HOST, upstream_port), "keycloak": keycloak.address}
+    if on_kong:
+        gateway = kong.Kong(kong.render(addresses), gateway_port, name="demo-kong")
+    else:
+        addresses["listener"] = (ports.HOST, gateway_port)
+        addresses["admin"] = (ports.HOST, ports.from_env("ENVOY_ADMIN_PORT", 9901))
+        gateway = Envoy(render(addresses=addresses), name="demo-envoy")
 
     # What can be known to be wrong is said now, not after half a minute of waiting for Keycloak.
-    envoy.require_ready_to_start()
+    gateway.require_ready_to_start()
     ports.require_free(upstream_port, "the upstream", "UPSTREAM_PORT")
 
-    say("Starting Keycloak, an upstream that shows what it received, and Envoy with the filter", "bold")
-    with keycloak, Upstream(upstream_port) as upstream, envoy:
-        demo = Demo(keycloak, upstream, envoy)
+    name = type(gateway).__name__
+    say(f"Starting Keycloak, an upstream that shows what it received, and {name} with the filter", "bold")
+    with keycloak, Upstream(upstream_port) as upstream, gateway:
+        demo = Demo(keycloak, upstream, gateway)
         demo.play()
         demo.close()
         if keep:
@@ -76,17 +79,18 @@ def run(keep):
 
 
 class Demo:
-    def __init__(self, keycloak, upstream, envoy):
+    def __init__(self, keycloak, upstream, gateway):
         self.keycloak = keycloak
         self.upstream = upstream
-        self.envoy = envoy
-        self.url = f"http://localhost:{envoy.address[1]}"
+        self.gateway = gateway
+        self.name = type(gateway).__name__
+        self.url = f"http://localhost:{gateway.address[1]}"
         self.steps = 0
         self.calls = 0
         self.faults = []
 
     def play(self):
-        self.step("No token", "/orders asks for a token; /public does not, its route switches the filter off.")
+        self.step("No token", "/orders asks for a token; /public does not, there is no filter on its route.")
         self.call("/orders/1", None, 401, "missing_token")
         self.call("/public/hello", None, 200)
 
@@ -138,7 +142,7 @@ class Demo:
         self.call("/partner/stock", partner, 200)
         self.call("/orders/1", partner, 401, "issuer_not_allowed")
 
-        self.step("Key rotation", "The realm gets a new key and signs with it at once. Envoy is neither restarted nor told.")
+        self.step("Key rotation", f"The realm gets a new key and signs with it at once. {self.name} is neither restarted nor told.")
         say("  > POST /admin/realms/demo/components   (Keycloak's admin API, at its own address)", "cyan")
         self.keycloak.rotate_key("demo")
         rotated = self.client_token("orders-app", "Function1/read")
@@ -159,17 +163,29 @@ class Demo:
             say(f"\n{len(self.faults)} thing(s) were not as expected:", "red")
             for fault in self.faults:
                 print(f"  - {fault}")
-            print(f"  Logs: {relative(self.envoy.log)}, {relative(self.keycloak.log)}")
+            print(f"  Logs: {relative(self.gateway.log)}, {relative(self.keycloak.log)}")
             return
         say(f"\n{self.steps} steps, {self.calls} calls, all as expected.", "green")
         print(
             "\nWhere to go on:\n"
             "  README.md                    configure your first route, every field, the limits\n"
-            "  envoy/envoy.yaml             the configuration that has just been at work, to copy\n"
-            "  envoy/docker-compose.yaml    the same with containers\n"
+            f"{self.files()}"
             "  filter-config/               the filter's configuration by example, one task a file\n"
             "  keycloak/demo-realm.json     the clients, scopes and roles seen above\n"
-            "  make demo KEEP=1             the same, left running for your own calls"
+            "  make demo KEEP=1             the same, left running for your own calls (or demo-kong)"
+        )
+
+    def files(self):
+        """What is Envoy's or Kong's own of where to go on."""
+        if self.name == "Kong":
+            return (
+                "  docs/kong.md                 what differs on Kong\n"
+                "  kong/kong.yml                the configuration that has just been at work, to copy\n"
+                "  kong/docker-compose.yaml     the same with containers\n"
+            )
+        return (
+            "  envoy/envoy.yaml             the configuration that has just been at work, to copy\n"
+            "  envoy/docker-compose.yaml    the same with containers\n"
         )
 
     # What is shown
@@ -214,7 +230,7 @@ class Demo:
         try:
             return json.loads(answer)
         except ValueError:
-            logs = f"{relative(self.envoy.log)}, {relative(self.keycloak.log)}"
+            logs = f"{relative(self.gateway.log)}, {relative(self.keycloak.log)}"
             raise StackError(f"{path} was not answered by Keycloak but with {answer[:200]!r}; logs: {logs}") from None
 
     def show_claims(self, token, *names):
@@ -222,7 +238,10 @@ class Demo:
         say(f"  claims: {json.dumps(shown)}", "dim")
 
     def call(self, path, token, status, reason=None, show_headers=False):
-        """Calls the gateway; `reason` is the one that Envoy's access log has to show for a refusal."""
+        """Calls the gateway; `reason` is the one that Envoy's access log has to show for a refusal.
+
+        Kong's access log has none: there the answer says it.
+        """
         url = f"{self.url}{path}"
         before = self.upstream.count()
         say(f"  $ curl -i {url}" + (' -H "Authorization: Bearer $TOKEN"' if token else ""), "cyan")
@@ -249,6 +268,9 @@ class Demo:
         if status == 200:
             self.expect(got == 200 and reached == 1, f"{path}: 200, the upstream has it")
             return
+        if self.name == "Kong":
+            self.expect(got == status and not reached, f"{path}: {status}; nothing of it reached the upstream")
+            return
         logged = self._logged_reason()
         say(f"    Envoy's access log: {logged}", "dim")
         expected = reason if status == 404 else f"jwt_keycloak{{{reason}}}"
@@ -259,9 +281,9 @@ class Demo:
 
     def _logged_reason(self):
         deadline = time.monotonic() + 5
-        while len(self.envoy.access_log()) < self.calls and time.monotonic() < deadline:
+        while len(self.gateway.access_log()) < self.calls and time.monotonic() < deadline:
             time.sleep(0.02)
-        entries = self.envoy.access_log()
+        entries = self.gateway.access_log()
         return entries[-1]["reason"] if len(entries) == self.calls else None
 
 

@@ -1,4 +1,4 @@
-"""The files that users copy: envoy/docker-compose.yaml parses, envoy/envoy.yaml's routes guard."""
+"""The files that users copy: both docker-compose.yaml parse, envoy/envoy.yaml's routes guard."""
 
 import json
 import shutil
@@ -12,15 +12,20 @@ from tests.stack import ROOT
 from tests.stack.envoy import http_filters, render
 from tests.stack.keycloak import PUBLIC_URL
 
-COMPOSE = ROOT / "envoy" / "docker-compose.yaml"
+COMPOSE = {name: ROOT / name / "docker-compose.yaml" for name in ("envoy", "kong")}
+
+
+@pytest.fixture(scope="module", params=COMPOSE)
+def compose(request):
+    return COMPOSE[request.param]
 
 
 @pytest.fixture(scope="module")
-def services():
-    return yaml.safe_load(COMPOSE.read_text())["services"]
+def services(compose):
+    return yaml.safe_load(compose.read_text())["services"]
 
 
-def test_compose_is_understood_by_docker():
+def test_compose_is_understood_by_docker(compose):
     command = next(
         (
             command
@@ -33,7 +38,7 @@ def test_compose_is_understood_by_docker():
     if command is None:
         pytest.skip("neither docker-compose nor docker compose is installed")
     run = subprocess.run(
-        [*command, "--file", str(COMPOSE), "config"], capture_output=True, text=True, check=False
+        [*command, "--file", str(compose), "config"], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
 
@@ -46,23 +51,44 @@ def test_compose_has_the_three_services(services):
         assert set(service.get("depends_on", [])) <= set(services)
 
 
-def test_compose_mounts_files_that_exist(services):
+def test_compose_mounts_files_that_exist(compose, services):
     built = ROOT / "jwt_keycloak.wasm"
     for service in services.values():
         for mount in service.get("volumes", []):
             source, target, mode = mount.split(":")
-            path = (COMPOSE.parent / source).resolve()
+            path = (compose.parent / source).resolve()
             assert path.is_file() or path == built, mount
             assert target.startswith("/") and mode == "ro", mount
 
 
-def test_compose_and_envoy_agree(services):
+def test_compose_and_envoy_agree():
+    services = yaml.safe_load(COMPOSE["envoy"].read_text())["services"]
     config = yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text())
     for cluster in config["static_resources"]["clusters"]:
         endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
         assert endpoint["address"]["socket_address"]["address"] in services
     listener = config["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"]
     assert any(ports.endswith(f":{listener}") for ports in services["gateway"]["ports"])
+
+
+def test_compose_and_kong_agree():
+    services = yaml.safe_load(COMPOSE["kong"].read_text())["services"]
+    for service in yaml.safe_load((ROOT / "kong" / "kong.yml").read_text())["services"]:
+        assert service["url"].removeprefix("http://").partition(":")[0] in services
+    environment = services["gateway"]["environment"]
+    listener = environment["KONG_PROXY_LISTEN"].rpartition(":")[2]
+    assert any(ports.endswith(f":{listener}") for ports in services["gateway"]["ports"])
+    targets = [mount.split(":")[1] for mount in services["gateway"]["volumes"]]
+    filters = [target for target in targets if target.startswith(environment["KONG_WASM_FILTERS_PATH"])]
+    assert [target.rpartition("/")[2] for target in filters] == ["jwt_keycloak.wasm", "jwt_keycloak.meta.json"]
+    assert environment["KONG_DECLARATIVE_CONFIG"] in targets
+    # What YAML takes for a boolean Docker does not pass on as it was meant.
+    assert all(isinstance(value, str) for value in environment.values())
+
+
+def test_both_demos_run_the_same_keycloak():
+    envoy, kong = (yaml.safe_load(path.read_text())["services"] for path in COMPOSE.values())
+    assert kong["keycloak"] == envoy["keycloak"] and kong["upstream"] == envoy["upstream"]
 
 
 def test_one_name_for_gateway_and_issuers(services):

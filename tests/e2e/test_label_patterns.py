@@ -1,7 +1,8 @@
-"""Kong makes labels of the metrics' names by kong/label_patterns.json.
+"""Kong makes labels of the metrics' names by the patterns in kong/jwt_keycloak.meta.json.
 
-As Kong 3.9's Prometheus plugin does it: each pattern has two groups; the first is taken out of the
-name, the second is the label's value; the patterns stand in the order of the labels in the name.
+As Kong 3.9's Prometheus plugin does it: it looks for each pattern where the one before ended, takes
+its second group for the label's value, and the first one for the end of the match. The name ends
+where the first label begins.
 """
 
 import json
@@ -11,17 +12,19 @@ import pytest
 
 from tests.stack import ROOT
 
-PATTERNS = json.loads((ROOT / "kong" / "label_patterns.json").read_text())["label_patterns"]
-PREFIX = "pw_jwt_keycloak_"
+META = json.loads((ROOT / "kong" / "jwt_keycloak.meta.json").read_text())
+PATTERNS = META["metrics"]["label_patterns"]
 
 
 def labelled(name):
-    labels = {}
+    key = f"pw:jwt_keycloak:{name}"
+    labels, position, end = {}, 0, len(key)
     for each in PATTERNS:
-        if match := re.search(each["pattern"], name):
-            name = name.replace(match[1], "", 1)
+        if match := re.compile(each["pattern"]).search(key, position):
+            position = match.end()
+            end = min(end, position - len(match[1]))
             labels[each["label"]] = match[2]
-    return name, labels
+    return key[:end].replace(":", "_"), labels
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def labelled(name):
     ],
 )
 def test_labels(name, family, labels):
-    assert labelled(PREFIX + name) == (PREFIX + family, labels)
+    assert labelled(name) == (f"pw_jwt_keycloak_{family}", labels)
 
 
 def test_two_groups_each():

@@ -47,12 +47,20 @@ def answers_that_bring_nothing():
         "cut, and told in full": cut,
         "cut before the fields": Answer([(b":dispatch_status", b"ok")]),
         "timed out behind the status line": Answer.of(200, b"{}", **{":dispatch_status": "timeout"}),
+        "timed out, and looks whole": Answer.of(
+            200,
+            b'{"issuer": "http://keycloak:8080/realms/demo", "jwks_uri": "http://keycloak:8080/realms/demo/certs"}',
+            **{":dispatch_status": "timeout"},
+        ),
         "a status that is no number": Answer([(b":status", b"2oo")], b"{}"),
         "fields that are not UTF-8": Answer([(b":status", b"\xff"), (b"\xff", b"\xff")], b"{}"),
         "too large": Answer.of(200, b" " * (2 << 20)),
         "of another issuer": Answer.of(200, b'{"issuer": "http://other/", "jwks_uri": "http://other/"}'),
-        "an address that traps": Answer.of(
+        "a port that traps": Answer.of(
             200, b'{"issuer": "http://keycloak:8080/realms/demo", "jwks_uri": "http://keycloak:99999/"}'
+        ),
+        "a name that traps": Answer.of(
+            200, b'{"issuer": "http://keycloak:8080/realms/demo", "jwks_uri": "http://key,cloak/"}'
         ),
     }
 
@@ -426,6 +434,13 @@ def test_every_callback_that_the_worker_would_miss_is_exported():
 def test_metrics_with_long_names_are_left_out(kong):
     scene = kong({"issuers": [{"iss": "http://keycloak:8080/realms/long", "name": "x" * 300}]})
     assert scene.send(Issuer("long").token()).status is None
+
+
+def test_a_refusal_that_the_host_does_not_take_is_sent_without_its_fields(either):
+    scene = either()
+    take = scene.worker._local_response
+    scene.worker._local_response = lambda response, grpc: 2 if response[1] else take(response, grpc)
+    assert scene.send().status == 401
 
 
 def test_guard_is_closed_where_a_refusal_cannot_be_sent(kong):

@@ -10,7 +10,7 @@ import zlib
 
 from tests.host.kong_json import rewritten
 from tests.host.vm import Trap, Unloadable
-from tests.host.worker import BAD_ARGUMENT, CONTINUE, NOT_FOUND, OK, Crash, Request, Worker
+from tests.host.worker import CONTINUE, NOT_FOUND, OK, Crash, Request, Worker
 
 # The worker ends without one of these.
 CALLBACKS = [
@@ -245,7 +245,7 @@ class WasmxWorker(Worker):
 
     def proxy_define_metric(self, kind, name, name_size, address):
         if name_size > 256 - len("pw.jwt_keycloak."):
-            return BAD_ARGUMENT
+            raise Trap("the name of a metric is too long")
         return super().proxy_define_metric(kind, name, name_size, address)
 
     def _local_response(self, response, _grpc_status):

@@ -2,7 +2,7 @@
 # Checks that the machine has what make needs, and says what to install where it has not.
 # In CI, as root on Debian, it installs that itself.
 #
-#   preflight.sh [make] [cc] [python] [java] [maven] [curl] [compose]
+#   preflight.sh [make] [cc] [python] [java] [maven] [curl] [compose] [docker]
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -49,6 +49,9 @@ check() {
             # Only one test needs it; no reason to stop on somebody's own machine.
             compose) [ "${CI:-}" != true ] || have docker-compose || docker compose version >/dev/null 2>&1 ||
                 lacks "docker-compose, which checks the compose file" docker-compose docker-compose docker-compose ;;
+            # Installed, it still has to run, and to be allowed.
+            docker) { have docker && docker info >/dev/null 2>&1; } ||
+                lacks "Docker, running, for this user (docker info)" docker.io moby-engine docker ;;
             *) echo "preflight.sh: unknown: $need" >&2; exit 2 ;;
         esac
     done
