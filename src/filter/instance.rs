@@ -34,8 +34,15 @@ pub struct Instance {
     /// Requests that wait.
     waiting: RefCell<BTreeMap<RequestId, Rc<Stream>>>,
     /// Decisions that the host did not take. They are tried again while it holds the requests.
-    undelivered: RefCell<Vec<(RequestId, Rc<Stream>, Decision)>>,
+    undelivered: RefCell<Vec<Delivery>>,
     metrics: Metrics,
+}
+
+/// A decision about a request that the host holds.
+struct Delivery {
+    id: RequestId,
+    stream: Rc<Stream>,
+    decision: Decision,
 }
 
 impl Instance {
@@ -90,8 +97,12 @@ impl Instance {
             )
         });
         match step {
-            None => self.refuse(id, stream, Reason::Misconfigured),
-            Some(Step::Decided(decision)) => self.decide(id, stream, decision, false),
+            None => {
+                let mut refusal = refusal(Reason::Misconfigured);
+                refusal.is_grpc = facts.is_grpc();
+                self.decide(id, stream, Decision::Reply(refusal));
+            }
+            Some(Step::Decided(decision)) => self.decide(id, stream, decision),
             Some(Step::Await) => {
                 self.waiting.borrow_mut().insert(id, Rc::clone(stream));
             }
@@ -101,13 +112,13 @@ impl Instance {
 
     /// Refuses the effective context's request without a gate's say.
     pub fn refuse(&self, id: RequestId, stream: &Rc<Stream>, reason: Reason) {
-        self.decide(id, stream, Decision::Reply(refusal(reason)), false);
+        self.decide(id, stream, Decision::Reply(refusal(reason)));
     }
 
     /// Time passed.
     pub fn tick(&self) {
         let undelivered = self.undelivered.take();
-        self.reach_all(undelivered, self.id);
+        self.deliver(undelivered, self.id);
         let Some(now) = now() else { return };
         let mut effects = Effects::default();
         self.with_gate(|gate| gate.tick(now, self.shared_data(gate).as_mut(), &mut effects));
@@ -134,7 +145,7 @@ impl Instance {
     /// A request is over.
     pub fn leave(&self, id: RequestId) {
         self.waiting.borrow_mut().remove(&id);
-        self.undelivered.borrow_mut().retain(|(it, _, _)| *it != id);
+        self.undelivered.borrow_mut().retain(|due| due.id != id);
         self.calls
             .borrow_mut()
             .retain(|_, (_, owner)| *owner != id.0);
@@ -144,7 +155,7 @@ impl Instance {
     /// Whether nothing will come any more that could decide a request.
     pub fn is_stranded(&self, id: RequestId) -> bool {
         let is_waiting = self.waiting.borrow().contains_key(&id)
-            || self.undelivered.borrow().iter().any(|(it, _, _)| *it == id);
+            || self.undelivered.borrow().iter().any(|due| due.id == id);
         let calls = self.calls.borrow();
         let has_call = calls.values().any(|(_, owner)| *owner == id.0);
         let can_come = has_call || (is_waiting && self.can_wake());
@@ -212,14 +223,16 @@ impl Instance {
                 self.metrics.take(measure, self.host(), label);
             }
         });
-        let take = |(id, decision): (RequestId, Decision)| {
+        let delivery = |(id, decision)| {
             let stream = self.waiting.borrow_mut().remove(&id)?;
-            Some((id, stream, decision))
+            Some(Delivery {
+                id,
+                stream,
+                decision,
+            })
         };
-        self.reach_all(
-            effects.decisions.into_iter().filter_map(take).collect(),
-            active,
-        );
+        let deliveries = effects.decisions.into_iter().filter_map(delivery);
+        self.deliver(deliveries.collect(), active);
         for call in effects.calls {
             self.send(&call, active);
         }
@@ -257,37 +270,38 @@ impl Instance {
     }
 
     /// Decides requests that the host holds, from a callback for `active`.
-    fn reach_all(&self, decisions: Vec<(RequestId, Rc<Stream>, Decision)>, active: u32) {
-        let are_some = !decisions.is_empty();
-        for (id, stream, decision) in decisions {
+    fn deliver(&self, deliveries: Vec<Delivery>, active: u32) {
+        if deliveries.is_empty() {
+            return;
+        }
+        for due in deliveries {
             // Where it cannot be reached, it would be the active request that is answered. Its own
             // next callout finds it stranded.
-            if id.0 != active && !self.can_wake() {
+            if due.id.0 != active && !self.can_wake() {
                 continue;
             }
-            if self.enter(id.0) {
-                self.decide(id, &stream, decision, true);
-            } else {
-                self.keep(id, &stream, decision);
+            if !self.enter(due.id.0) || !due.stream.decide(&due.decision, true, self.host()) {
+                self.keep(due);
             }
         }
-        if are_some {
-            self.enter(active);
+        self.enter(active);
+    }
+
+    /// Decides the effective context's request, which the host does not hold yet.
+    fn decide(&self, id: RequestId, stream: &Rc<Stream>, decision: Decision) {
+        if !stream.decide(&decision, false, self.host()) {
+            self.keep(Delivery {
+                id,
+                stream: Rc::clone(stream),
+                decision,
+            });
         }
     }
 
-    /// Applies a decision to the effective context's request, `id`.
-    fn decide(&self, id: RequestId, stream: &Rc<Stream>, decision: Decision, held: bool) {
-        if !stream.decide(&decision, held, self.host()) {
-            self.keep(id, stream, decision);
-        }
-    }
-
-    fn keep(&self, id: RequestId, stream: &Rc<Stream>, decision: Decision) {
+    fn keep(&self, due: Delivery) {
         // Elsewhere nothing could be done with it later.
         if self.can_wake() {
-            let stream = Rc::clone(stream);
-            self.undelivered.borrow_mut().push((id, stream, decision));
+            self.undelivered.borrow_mut().push(due);
         }
     }
 

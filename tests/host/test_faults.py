@@ -61,3 +61,21 @@ def test_one_host_call_that_fails_neither_opens_nor_hangs(either, status, kind, 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_random_walk_finds_no_trap_no_opening_and_nobody_left(profile, seed):
     assert walk(profile, seed, STEPS) is None
+
+
+GARBAGE = [b"", b"\0", b"\xff" * 4, b"\xff" * 200, b"\1\0\0\0" + b"\xff\xff\xff\x7f" * 2, b"{}", b"[" * 300, b"\1\0\0\0" * 50]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=[repr(data[:8]) for data in GARBAGE])
+@pytest.mark.parametrize("from_start", [True, False], ids=["always", "from the first request on"])
+def test_a_host_that_gives_garbage_opens_nothing(either, garbage, from_start):
+    """For everything that it hands over: fields, properties, shared data, answers, configurations."""
+    scene = either(SETTINGS) if not from_start else either(SETTINGS, garbage=garbage)
+    if scene.root is None:
+        return  # Envoy does not serve with such a configuration
+    scene.worker.garbage = garbage
+    requests = [scene.send(scene.issuer.token()), scene.send()]
+    scene.answer_all()
+    if scene.worker.tick_periods:
+        scene.pass_time(6000)
+    assert [request.upstream for request in requests] == [None, None]

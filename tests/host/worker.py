@@ -96,13 +96,15 @@ class Request:
 
 
 class Worker:
-    """A worker with one module. `fault(name)` may answer for a host call, with a status."""
+    """A worker with one module. `fault(name)` may answer for a host call, with a status; `garbage` is
+    given instead of whatever the host would hand over."""
 
-    def __init__(self, module, now=0, shared=None, fault=None):
+    def __init__(self, module, now=0, shared=None, fault=None, garbage=None):
         self.module = module
         self.now = now  # milliseconds since the Unix epoch
         self.shared = {} if shared is None else shared
         self.fault = fault or (lambda name: None)
+        self.garbage = garbage
         self.vm = None
         self.configurations = {}  # root -> text
         self.tick_periods = {}
@@ -212,6 +214,9 @@ class Worker:
 
         return call
 
+    def _give(self, data, address, size_address):
+        self.vm.give(data if self.garbage is None else self.garbage, address, size_address)
+
     # Host calls that are alike
 
     def proxy_log(self, level, address, size):
@@ -237,14 +242,14 @@ class Worker:
             return BAD_ARGUMENT
         if not data:
             return NOT_FOUND
-        self.vm.give(data[:size], address, size_address)
+        self._give(data[:size], address, size_address)
         return OK
 
     def proxy_get_header_map_pairs(self, kind, address, size_address):
         fields = self._fields(kind)
         if fields is None:
             return BAD_ARGUMENT
-        self.vm.give(header_map.encode(fields), address, size_address)
+        self._give(header_map.encode(fields), address, size_address)
         return OK
 
     def proxy_get_header_map_value(self, kind, name, name_size, address, size_address):
@@ -254,7 +259,7 @@ class Worker:
         wanted = self.vm.read(name, name_size).lower()
         for key, value in fields:
             if key.lower() == wanted:
-                self.vm.give(value, address, size_address)
+                self._give(value, address, size_address)
                 return OK
         return NOT_FOUND
 
@@ -272,7 +277,7 @@ class Worker:
         value = self._property(self.vm.read(path, path_size).decode().split("\0"))
         if value is None:
             return NOT_FOUND
-        self.vm.give(value, address, size_address)
+        self._give(value, address, size_address)
         return OK
 
     def proxy_set_property(self, path, path_size, value, value_size):
@@ -307,7 +312,7 @@ class Worker:
         if found is None:
             return NOT_FOUND
         value, version = found
-        self.vm.give(value, address, size_address)
+        self._give(value, address, size_address)
         self.vm.write_number(version_address, version)
         return OK
 
