@@ -8,7 +8,7 @@ title = @printf '\n==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-kong e2e-configurations kong-meta clean
+.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations kong-meta clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ docker:
 demo-kong: docker build install ## the same tour on Kong, in a container (Linux, Docker)
 	@$(venv) -m tests.demo --kong $(if $(KEEP),--keep) $(DEMO_ARGS)
 
-test: lint unit core-is-pure test-host e2e ## everything
+test: lint unit core-is-pure test-host e2e-test-host e2e ## everything
 
 unit: ## the core's own tests: no gateway, no network
 	$(preflight) cc
@@ -73,10 +73,16 @@ e2e: $(if $(GATEWAY),,build) install ## real gateway, real Keycloak; GATEWAY=htt
 	$(title) 'end-to-end tests'
 	@$(venv) -m pytest tests/e2e $(PYTEST_ARGS)
 
+e2e-test-host: build install ## the end-to-end table on a host of our own, as Envoy and as Kong's WasmX
+	$(title) 'end-to-end table, on the test host as Envoy'
+	@GATEWAY= TEST_HOST=envoy $(venv) -m pytest $(addprefix tests/e2e/test_,table.py truncation.py pauses.py) $(PYTEST_ARGS)
+	$(title) "end-to-end table, on the test host as Kong's WasmX"
+	@GATEWAY= TEST_HOST=wasmx $(venv) -m pytest $(addprefix tests/e2e/test_,table.py truncation.py) $(PYTEST_ARGS)
+
 # The suite takes Kong for somebody else's gateway, which it finds at this address.
 e2e-kong: docker build install ## the end-to-end tests on Kong, in a container (Linux, Docker)
 	$(title) 'end-to-end tests on Kong'
-	@GATEWAY=http://127.0.0.1:$(or $(GATEWAY_PORT),19000) $(venv) -m tests.e2e.kong --run $(PYTEST_ARGS)
+	@GATEWAY=http://127.0.0.1:$(or $(GATEWAY_PORT),19000) GATEWAY_KIND=kong $(venv) -m tests.e2e.kong --run $(PYTEST_ARGS)
 
 e2e-configurations: install ## the filter configurations of the end-to-end table, as JSON
 	@$(venv) -m tests.e2e.configurations

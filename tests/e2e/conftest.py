@@ -1,10 +1,11 @@
-"""What the suite runs: stub issuer, upstream, Keycloak and, unless GATEWAY names one, Envoy."""
+"""What the suite runs: stub issuer, upstream, Keycloak and, unless GATEWAY names one, Envoy or the
+test host."""
 
 import threading
 
 import pytest
 
-from tests.e2e import client, settings, tokens
+from tests.e2e import client, host, settings, tokens
 from tests.e2e import gateway as configured
 from tests.e2e.configurations import configurations
 from tests.e2e.stub_issuer import Stub, eventually
@@ -17,13 +18,15 @@ from tests.stack.keycloak import Keycloak
 class Gateway:
     """The gateway under test, known by its address. `envoy` is None when it is not ours.
 
-    `raw` is where it hands on requests as they come, if it has such a door.
+    `raw` is where it hands on requests as they come, if it has such a door. `tells_reasons`: its
+    answers say in `x-details` why the filter gave them.
     """
 
-    def __init__(self, address, raw, envoy=None):
+    def __init__(self, address, raw, envoy=None, tells_reasons=False):
         self.address = address
         self.raw = raw
         self.envoy = envoy
+        self.tells_reasons = tells_reasons
 
     def get(self, path, token=None):
         """GET with a bearer token or without credentials."""
@@ -145,6 +148,12 @@ def gateway(stub, upstream):
     if settings.GATEWAY:
         yield Gateway(settings.GATEWAY, settings.GATEWAY_RAW)
         return
+    if settings.TEST_HOST:
+        with host.server() as server:
+            # It makes nothing plain.
+            yield Gateway(server.address, server.address, tells_reasons=True)
+        assert server.faults() == []
+        return
     envoy = Envoy(configured.with_table(), name="e2e")
     try:
         ports.require_free(settings.ENVOY_RAW_PORT, "the raw gateway", "ENVOY_RAW_PORT")
@@ -153,7 +162,7 @@ def gateway(stub, upstream):
         pytest.exit(f"There is no gateway to test. {error}", returncode=1)
     # Whatever the filter logs is searched for tokens in the end.
     envoy.admin("/logging?wasm=trace", "POST")
-    yield Gateway(envoy.url, f"http://127.0.0.1:{settings.ENVOY_RAW_PORT}", envoy)
+    yield Gateway(envoy.url, f"http://127.0.0.1:{settings.ENVOY_RAW_PORT}", envoy, tells_reasons=True)
     envoy.stop()
 
 

@@ -12,7 +12,9 @@ import yaml
 from tests.e2e import placeholders
 
 HERE = pathlib.Path(__file__).parent
-CASE = {"name", "configuration", "token", "other_token", "request", "gateway", "expect", "theirs"}
+CASE = {
+    "name", "configuration", "token", "other_token", "request", "gateway", "expect", "kong", "theirs",
+}  # fmt: skip
 REQUEST = {"method", "path", "headers", "body"}
 EXPECT = {
     "status", "refused", "label", "error", "challenge", "scope", "realm", "silent", "upstream",
@@ -21,6 +23,9 @@ EXPECT = {
 UPSTREAM = {"headers", "path"}
 # The usual one; one without envoy.yaml's hardening; envoy.yaml's own hardening
 GATEWAYS = {None, "raw", "hardened"}
+
+# What stands for a token that is hidden: on Kong nothing can be removed.
+HIDDEN = {"expect": None, "kong": "-"}
 
 # What is too long to be read in a table.
 SIZES = {"${2 kB}": "x" * 2048, "${16 kB}": "x" * 16384, "${deep}": "[" * 1000 + "]" * 1000}
@@ -44,6 +49,8 @@ def _read(file):
         where = f"{file.name}: {case.get('name')}"
         _known(where, case, CASE)
         assert case.get("gateway") in GATEWAYS, where
+        expected = _expected(where, case["expect"], HIDDEN["expect"])
+        on_kong = _expected(where, case.get("kong", case["expect"]), HIDDEN["kong"])
         yield {
             "id": f"{file.stem}: {case['name']}",
             "configuration": case.get("configuration", table["configuration"]),
@@ -51,7 +58,8 @@ def _read(file):
             "other_token": case.get("other_token"),
             "request": _request(where, case.get("request", {})),
             "gateway": case.get("gateway"),
-            "expect": _expected(where, case["expect"]),
+            "expect": expected,
+            "kong": on_kong,
             # jwt-keycloak 1.8.1's status
             "theirs": case.get("theirs"),
         }
@@ -67,14 +75,19 @@ def _request(where, request):
     return request
 
 
-def _expected(where, expect):
+def _expected(where, expect, hidden):
     """`pass`, a reason, or a mapping: in full."""
     if expect == "pass":
         expect = {"status": 200}
     elif isinstance(expect, str):
         expect = {"refused": expect}
     _known(where, expect, EXPECT)
-    _known(where, expect.get("upstream", {}), UPSTREAM)
+    upstream = expect.get("upstream", {})
+    _known(where, upstream, UPSTREAM)
+    if "headers" in upstream:
+        headers = upstream["headers"]
+        headers = {name: hidden if value == "${hidden}" else value for name, value in headers.items()}
+        expect = {**expect, "upstream": {**upstream, "headers": headers}}
     if "refused" in expect:
         reason = expect["refused"]
         expect = {"label": reason, **reasons()[reason], **expect}

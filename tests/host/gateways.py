@@ -1,0 +1,94 @@
+"""Both workers as a gateway has them: what it does itself before a filter sees a request, where
+callouts go, and what becomes of their answers."""
+
+import re
+
+from tests.host.envoy import EnvoyWorker
+from tests.host.wasmx import TARGET, WasmxWorker
+from tests.host.worker import FAILED, Answer
+
+MOST_FIELDS = 100  # Envoy's max_request_headers_count, unless it is told otherwise
+NAME = re.compile(rb"[A-Za-z0-9_-]+")
+
+
+class _Details:
+    """The tests read from the answer why the filter gave it, whichever gateway it is."""
+
+    def proxy_send_local_response(self, status, details, details_size, *others):
+        self._details = self.vm.read(details, details_size)
+        return super().proxy_send_local_response(status, details, details_size, *others)
+
+    def _local_response(self, response, grpc_status):
+        status, fields, body = response
+        fields = [*fields, (b"x-details", self._details)]
+        return super()._local_response((status, fields, body), grpc_status)
+
+
+class EnvoyGateway(_Details, EnvoyWorker):
+    """`clusters`: name -> (host, port)."""
+
+    def __init__(self, module, clusters):
+        super().__init__(module)
+        self.clusters = clusters
+
+    def policy_of(self, request):
+        return self.route_of(request.path).policy
+
+    def taken(self, fields):
+        return fields
+
+    def own_answer(self, fields):
+        return 431 if len(fields) > MOST_FIELDS else None
+
+    def arrived(self, request, route, last):
+        self.headers_stop_all = route.headers_stop_all
+        self.body(request, last)
+
+    def address_of(self, cluster):
+        return self.clusters[cluster]
+
+    def answer_of(self, outcome):
+        if outcome.ended != "ok":
+            return FAILED
+        return _whole(outcome)
+
+    def _make_call(self, target, fields, timeout):
+        if target not in self.clusters:
+            return None
+        return super()._make_call(target, fields, timeout)
+
+
+class WasmxGateway(_Details, WasmxWorker):
+    """Kong's: with its `upstream_scheme`, and with names of fields as its nginx takes them."""
+
+    def taken(self, fields):
+        # `underscores_in_headers on`, and `ignore_invalid_headers` is nginx's default.
+        return [field for field in fields if NAME.fullmatch(field[0])]
+
+    def own_answer(self, fields):
+        several = sum(name.lower() == b"authorization" for name, _ in fields) > 1
+        return 400 if several else None
+
+    def arrived(self, request, route, last):
+        """nginx reads all of a body after the decision."""
+
+    def address_of(self, target):
+        match = TARGET.fullmatch(target)
+        return (match[1].strip("[]"), int(match[3] or 80)) if match[1] else None
+
+    def answer_of(self, outcome):
+        if outcome.ended == "failed" or (outcome.ended == "timeout" and outcome.status is None):
+            return FAILED
+        ended = (b":dispatch_status", b"timeout" if outcome.ended == "timeout" else b"ok")
+        if outcome.status is None:
+            return Answer([ended])
+        answer = _whole(outcome)
+        answer.fields.append(ended)
+        if outcome.ended != "ok":
+            # As if it were all there.
+            answer.told_size = outcome.length or len(outcome.body)
+        return answer
+
+
+def _whole(outcome):
+    return Answer([(b":status", b"%d" % outcome.status), *outcome.fields], outcome.body)
