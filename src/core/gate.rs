@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use log::Level;
 
+use crate::abilities::Abilities;
 use crate::admission::{Admission, Grounds, Waiver};
 use crate::authorization::Permit;
 use crate::authorization::requirement::Requirement;
@@ -17,7 +18,6 @@ use crate::config::Settings;
 use crate::config::policy::{Policy, UpstreamToken};
 use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use crate::explain::{self, Known};
-use crate::host::Abilities;
 use crate::intake::{Intake, Question};
 use crate::judge::{Judgement, Verdict, judge};
 use crate::keys::cache::{KeyCache, Need, Next, Wish};

@@ -1,9 +1,9 @@
 //! A request as its policy sees it, before any token is judged: which rule it falls under, whether
 //! it needs a token, which one it brings, and what must be taken out of it.
 
+use crate::abilities::Abilities;
 use crate::admission::{Access, Waiver};
 use crate::config::policy::{Policy, UpstreamToken};
-use crate::host::Abilities;
 use crate::refusal::Reason;
 use crate::request::credentials;
 use crate::request::{HeaderEdit, Request};

@@ -13,7 +13,7 @@
 //!
 //! [`judge`] runs 2 to 4 in order; [`gate`] holds a request whose issuer's [`keys`] are not there
 //! yet, and asks for them. [`metrics`] and [`explain`] say what happened. What differs between
-//! hosts and matters here is in [`host`].
+//! hosts and matters here is in [`abilities`].
 
 #![cfg_attr(
     test,
@@ -24,6 +24,7 @@
     )
 )]
 
+pub mod abilities;
 pub mod admission;
 pub mod authorization;
 pub mod caller;
@@ -32,7 +33,7 @@ pub mod config;
 pub mod event;
 pub mod explain;
 pub mod gate;
-pub mod host;
+
 pub mod intake;
 pub mod jose;
 pub mod json;

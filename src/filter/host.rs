@@ -10,7 +10,7 @@
 //! - header values that are not UTF-8: all are bytes;
 //! - a callout's time-out, which WasmX measures for each step: the core has one for the whole.
 
-use jwt_keycloak_core::host::Abilities;
+use jwt_keycloak_core::abilities::Abilities;
 use jwt_keycloak_core::keys::source::is_network_address;
 
 use crate::abi;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jwt_keycloak_core::abilities::Abilities;
 use jwt_keycloak_core::config;
-use jwt_keycloak_core::host::Abilities;
 
 /// Examples with warnings, and a part of each.
 const WARNED: [(&str, &[&str]); 5] = [

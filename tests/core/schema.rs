@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use jwt_keycloak_core::abilities::Abilities;
 use jwt_keycloak_core::config;
-use jwt_keycloak_core::host::Abilities;
 use serde_json::{Map, Value, json};
 
 fn schema() -> Value {

@@ -14,11 +14,11 @@
 
 use std::collections::BTreeMap;
 
+use jwt_keycloak_core::abilities::Abilities;
 use jwt_keycloak_core::admission::Admission;
 use jwt_keycloak_core::config;
 use jwt_keycloak_core::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use jwt_keycloak_core::gate::{Decision, Effects, Gate, Step};
-use jwt_keycloak_core::host::Abilities;
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
 use jwt_keycloak_core::refusal::{Reason, Response};
 use jwt_keycloak_core::request::Request;

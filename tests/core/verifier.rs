@@ -1,8 +1,8 @@
 //! The core's judgement on one token, without a host: the keys are there.
 
+use jwt_keycloak_core::abilities::Abilities;
 use jwt_keycloak_core::authorization::requirement::Requirement;
 use jwt_keycloak_core::config::{self, Settings};
-use jwt_keycloak_core::host::Abilities;
 use jwt_keycloak_core::jose::algorithm::{Algorithm, Family};
 use jwt_keycloak_core::jose::jwk_set::JwkSet;
 use jwt_keycloak_core::jose::key::VerificationKey;

@@ -2,12 +2,13 @@
 //!
 //! [`reader`] reads members and notes faults with their paths; [`issuer`], [`keys`], [`token`],
 //! [`policy`], [`sources`], [`requirement`], [`rules`] and [`caller`] know the fields; [`settings`]
-//! puts them together. [`envoy_struct`] reads what Envoy may send instead of JSON, [`host`] knows
+//! puts them together. [`envoy_struct`] reads what Envoy may send instead of JSON, [`abilities`] knows
 //! what a host cannot do.
 
+pub mod abilities;
 pub mod caller;
 pub mod envoy_struct;
-pub mod host;
+
 pub mod issuer;
 pub mod keys;
 pub mod policy;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::host;
+use super::abilities;
 use super::issuer::{self, Issuer, IssuerDefaults};
 use super::policy::Policy;
 use super::reader::{At, Fault, Findings, Members, quote};
 use super::token::IssuerRules;
 use super::{caller, envoy_struct, rules};
+use crate::abilities::Abilities;
 use crate::caller::consumers::Consumers;
-use crate::host::Abilities;
 use crate::jose::algorithm::{Algorithm, Family};
 use crate::json::{self, Limits};
 use crate::keys::cache::Timing;
@@ -143,7 +143,7 @@ fn read(members: Members, abilities: Abilities) -> Settings {
         }
         own.finish();
     }
-    host::check(&members, &issuers, &base, abilities);
+    abilities::check(&members, &issuers, &base, abilities);
     members.finish();
     Settings {
         issuers: issuers.into_iter().map(|(issuer, _)| issuer).collect(),

@@ -3,9 +3,9 @@
 use super::policy::Policy;
 use super::reader::Fault;
 use super::settings::{Settings, load};
+use crate::abilities::Abilities;
 use crate::admission::Access;
 use crate::config::policy::UpstreamToken;
-use crate::host::Abilities;
 use crate::jose::algorithm::Algorithm;
 use crate::time::Millis;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use super::issuer::Issuer;
 use super::policy::{Policy, UpstreamToken};
 use super::reader::{At, Members, quote};
-use crate::host::Abilities;
+use crate::abilities::Abilities;
 use crate::keys::source::is_network_address;
 
 /// Notes it, of the top's members and the issuers'. (Policies have no other such members.)
