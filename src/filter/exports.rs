@@ -13,7 +13,7 @@ use jwt_keycloak_core::refusal::Reason;
 
 use crate::callout::Answered;
 use crate::contexts::Contexts;
-use crate::host::WASMX;
+use crate::host::{Host, WASMX};
 use crate::logger;
 use crate::stream::{Stream, refusal};
 use crate::types::Action;
@@ -86,7 +86,7 @@ extern "C" fn proxy_on_request_headers(context: u32, fields: usize, _end_of_stre
         None => {
             log::error!("a request without a configuration");
             let decision = Decision::Reply(refusal(Reason::Misconfigured));
-            Stream::default().decide(&decision, false, WASMX);
+            Stream::default().decide(&decision, WASMX);
             Action::Pause
         }
     }
@@ -103,8 +103,13 @@ extern "C" fn proxy_on_request_trailers(context: u32, _fields: usize) -> Action 
 }
 
 fn more(context: u32) -> Action {
-    let request = CONTEXTS.with(|contexts| contexts.request(context));
-    request.map_or(Action::Pause, |request| request.on_more())
+    match CONTEXTS.with(|contexts| contexts.request(context)) {
+        Some(request) => request.on_more(),
+        // Held before a trap made all anew. Where its way is closed, it goes nowhere; there it would
+        // hang.
+        None if Host::detect().guard.is_some() => Action::Continue,
+        None => Action::Pause,
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -40,6 +40,8 @@ pub struct Host {
     pub guard: Option<Guard>,
     /// How the gateway's other parts are told of the caller.
     pub properties: Properties,
+    /// Whether the details of an answer are for the access log. WasmX puts them into the status line.
+    pub logs_details: bool,
     /// Whether the host words an answer in gRPC itself, given a status.
     pub speaks_grpc: bool,
     /// Before the names of metrics. Kong puts the filter's name there itself.
@@ -80,6 +82,7 @@ const ENVOY: Host = Host {
     // It goes on when it is told to, and not before.
     guard: None,
     properties: Properties::FilterState,
+    logs_details: true,
     speaks_grpc: true,
     metrics_prefix: "jwt_keycloak_",
     metric_name_bytes: usize::MAX,
@@ -104,6 +107,7 @@ pub const WASMX: Host = Host {
         closed: b"denied",
     }),
     properties: Properties::SharedContext,
+    logs_details: false,
     speaks_grpc: false,
     metrics_prefix: "",
     metric_name_bytes: 200,

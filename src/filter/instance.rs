@@ -28,17 +28,17 @@ pub struct Instance {
     host: Cell<Option<Host>>,
     /// None while there is no usable configuration: then nothing passes.
     gate: RefCell<Option<Gate>>,
-    /// Callouts under way, by the host's token, each with the context that it is for. Envoy brings
-    /// all answers to the root.
+    /// Callouts under way, by the host's token, each with the context that it is for. A host may name
+    /// the root in the callback that brings the answer.
     calls: RefCell<BTreeMap<u32, (CallId, u32)>>,
-    /// Requests that wait.
+    /// Requests that are not decided.
     waiting: RefCell<BTreeMap<RequestId, Rc<Stream>>>,
     /// Decisions that the host did not take. They are tried again while it holds the requests.
     undelivered: RefCell<Vec<Delivery>>,
     metrics: Metrics,
 }
 
-/// A decision about a request that the host holds.
+/// A decision about a request that waited.
 struct Delivery {
     id: RequestId,
     stream: Rc<Stream>,
@@ -110,6 +110,12 @@ impl Instance {
         self.perform(effects, id.0);
     }
 
+    /// The host holds a request that is not decided.
+    pub fn hold(&self, id: RequestId, stream: &Rc<Stream>) {
+        stream.hold();
+        self.waiting.borrow_mut().insert(id, Rc::clone(stream));
+    }
+
     /// Refuses the effective context's request without a gate's say.
     pub fn refuse(&self, id: RequestId, stream: &Rc<Stream>, reason: Reason) {
         self.decide(id, stream, Decision::Reply(refusal(reason)));
@@ -125,12 +131,15 @@ impl Instance {
         self.perform(effects, self.id);
     }
 
-    /// The answer to a callout came, in the context of `active`. A second one is nobody's.
-    pub fn answered(&self, answered: Answered, active: u32) {
+    /// The answer to a callout came, to `named`. A second one is nobody's.
+    pub fn answered(&self, answered: Answered, named: u32) {
         let call = self.calls.borrow_mut().remove(&answered.token);
-        let Some((call, _)) = call else {
-            return;
+        let Some((call, owner)) = call else {
+            return self.refuse_if_stranded(named);
         };
+        // Where none can be reached but the one whose answer it is, that one is active, whichever
+        // the host names.
+        let active = if self.can_wake() { named } else { owner };
         let body = callout::answer(answered);
         let answer = match &body {
             Ok((status, body)) => Answer::Response {
@@ -140,6 +149,20 @@ impl Instance {
             Err(why) => Answer::Failed(why),
         };
         self.answer(call, &answer, active);
+        self.refuse_if_stranded(active);
+    }
+
+    /// Where nothing will come any more that could decide the active request, it would hang, or go up
+    /// on a host that continues after the last answer.
+    pub fn refuse_if_stranded(&self, active: u32) {
+        let id = RequestId(active);
+        let stream = self.waiting.borrow().get(&id).cloned();
+        if let Some(stream) = stream
+            && stream.is_undecided()
+            && self.is_stranded(id)
+        {
+            self.refuse(id, &stream, Reason::KeysUnavailable);
+        }
     }
 
     /// A request is over.
@@ -153,7 +176,7 @@ impl Instance {
     }
 
     /// Whether nothing will come any more that could decide a request.
-    pub fn is_stranded(&self, id: RequestId) -> bool {
+    fn is_stranded(&self, id: RequestId) -> bool {
         let is_waiting = self.waiting.borrow().contains_key(&id)
             || self.undelivered.borrow().iter().any(|due| due.id == id);
         let calls = self.calls.borrow();
@@ -175,6 +198,8 @@ impl Instance {
     /// Gives up what is under way: who waits may try again.
     pub fn retire(&self) {
         self.refuse_all(Reason::KeysUnavailable, self.id);
+        let undelivered = self.undelivered.take();
+        self.deliver(undelivered, self.id);
         self.calls.borrow_mut().clear();
         self.with_gate(|gate| gate.retire(self.shared_data(gate).as_mut()));
     }
@@ -224,7 +249,7 @@ impl Instance {
             }
         });
         let delivery = |(id, decision)| {
-            let stream = self.waiting.borrow_mut().remove(&id)?;
+            let stream = self.waiting.borrow().get(&id).cloned()?;
             Some(Delivery {
                 id,
                 stream,
@@ -269,7 +294,7 @@ impl Instance {
         stream.map_or(Ok(()), |stream| stream.close(guard))
     }
 
-    /// Decides requests that the host holds, from a callback for `active`.
+    /// Decides requests that waited, from a callback for `active`.
     fn deliver(&self, deliveries: Vec<Delivery>, active: u32) {
         if deliveries.is_empty() {
             return;
@@ -280,16 +305,18 @@ impl Instance {
             if due.id.0 != active && !self.can_wake() {
                 continue;
             }
-            if !self.enter(due.id.0) || !due.stream.decide(&due.decision, true, self.host()) {
+            if self.enter(due.id.0) && due.stream.decide(&due.decision, self.host()) {
+                self.waiting.borrow_mut().remove(&due.id);
+            } else {
                 self.keep(due);
             }
         }
         self.enter(active);
     }
 
-    /// Decides the effective context's request, which the host does not hold yet.
+    /// Decides the effective context's request.
     fn decide(&self, id: RequestId, stream: &Rc<Stream>, decision: Decision) {
-        if !stream.decide(&decision, false, self.host()) {
+        if !stream.decide(&decision, self.host()) {
             self.keep(Delivery {
                 id,
                 stream: Rc::clone(stream),

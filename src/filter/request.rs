@@ -34,6 +34,10 @@ impl Request {
 
     /// Its head arrived, with so many fields.
     pub fn on_headers(&self, fields: usize) -> Action {
+        let guard = self.instance.host().guard;
+        if guard.is_some_and(|guard| self.stream.was_refused_before(guard)) {
+            return self.stream.action();
+        }
         match self.facts(fields) {
             Ok(facts) => self.instance.request(self.id, &facts, &self.stream),
             Err(error) => {
@@ -42,29 +46,25 @@ impl Request {
                     .refuse(self.id, &self.stream, Reason::Internal);
             }
         }
-        self.waited.set(self.stream.is_undecided());
-        self.refuse_if_stranded();
+        if self.stream.is_undecided() {
+            self.waited.set(true);
+            self.instance.hold(self.id, &self.stream);
+            self.instance.refuse_if_stranded(self.id.0);
+        }
         self.stream.action()
     }
 
     /// More of it arrived: body, trailers.
     pub fn on_more(&self) -> Action {
+        if self.stream.is_undecided() {
+            self.instance.refuse_if_stranded(self.id.0);
+        }
         self.stream.action()
     }
 
     /// The answer to one of its callouts arrived, or one that it knows nothing of.
     pub fn on_answer(&self, answered: Answered) {
         self.instance.answered(answered, self.id.0);
-        self.refuse_if_stranded();
-    }
-
-    /// Where nothing will come any more that could decide it, it would hang, or go up on a host that
-    /// continues after the last answer.
-    fn refuse_if_stranded(&self) {
-        if self.stream.is_undecided() && self.instance.is_stranded(self.id) {
-            let reason = Reason::KeysUnavailable;
-            self.instance.refuse(self.id, &self.stream, reason);
-        }
     }
 
     /// What the gate has to know. An error of the host is no reason to let a request pass.

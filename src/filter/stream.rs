@@ -21,6 +21,8 @@ enum Phase {
     Undecided,
     Forwarded,
     Refused,
+    /// By another filter, before it came here: it goes nowhere, and has its answer.
+    RefusedBefore,
 }
 
 /// All that is done acts on the effective context, which must be this request's. Each ends it once:
@@ -28,6 +30,8 @@ enum Phase {
 #[derive(Default)]
 pub struct Stream {
     phase: Cell<Phase>,
+    /// Whether the host holds the request, and has to be told to go on.
+    is_held: Cell<bool>,
     /// While its way to the upstream is closed: what opens it again.
     closed: RefCell<Option<Vec<u8>>>,
 }
@@ -35,13 +39,33 @@ pub struct Stream {
 impl Stream {
     pub fn action(&self) -> Action {
         match self.phase.get() {
-            Phase::Forwarded => Action::Continue,
+            Phase::Forwarded | Phase::RefusedBefore => Action::Continue,
             Phase::Undecided | Phase::Refused => Action::Pause,
         }
     }
 
     pub fn is_undecided(&self) -> bool {
         self.phase.get() == Phase::Undecided
+    }
+
+    /// The callback for its head ends without a decision.
+    pub fn hold(&self) {
+        self.is_held.set(true);
+    }
+
+    /// Whether a filter before this one has closed its way and not opened it: it is refused, and the
+    /// host goes through the rest of the filters all the same. A second answer would be a trap.
+    pub fn was_refused_before(&self, guard: Guard) -> bool {
+        let is_closed = match abi::property(&guard.property) {
+            Ok(Some(value)) => value == guard.closed,
+            // If it cannot be seen, it is closed now, and the gateway answers. (Where there is no such
+            // way, it cannot be closed either.)
+            Ok(None) | Err(_) => abi::set_property(&guard.property, guard.closed).is_ok(),
+        };
+        if is_closed {
+            self.phase.set(Phase::RefusedBefore);
+        }
+        is_closed
     }
 
     /// Closes the way to the upstream, so that only [`Self::forward`] leads there.
@@ -55,15 +79,14 @@ impl Stream {
         Ok(())
     }
 
-    /// Applies a decision; `held`: the host holds the request and has to be told to go on. False if
-    /// the host did not take it, and the request is still undecided.
-    pub fn decide(&self, decision: &Decision, held: bool, host: Host) -> bool {
+    /// Applies a decision. False if the host did not take it, and the request is still undecided.
+    pub fn decide(&self, decision: &Decision, host: Host) -> bool {
         if !self.is_undecided() {
             return true;
         }
         match decision {
             Decision::Reply(refusal) => self.reply(refusal, host),
-            Decision::Forward(forward) => match self.forward(forward, held, host) {
+            Decision::Forward(forward) => match self.forward(forward, host) {
                 Ok(()) => true,
                 Err(error) => {
                     log::error!("a request cannot be made ready for the upstream: {error}");
@@ -73,12 +96,14 @@ impl Stream {
         }
     }
 
-    fn forward(&self, forward: &Forward, held: bool, host: Host) -> Result<(), Failed> {
+    fn forward(&self, forward: &Forward, host: Host) -> Result<(), Failed> {
         upstream::prepare(forward, host)?;
         self.open(host.guard)?;
         // Before it goes on: its body may come within that call.
         self.phase.set(Phase::Forwarded);
-        if held && let Err(error) = abi::continue_request() {
+        if self.is_held.get()
+            && let Err(error) = abi::continue_request()
+        {
             self.phase.set(Phase::Undecided);
             return Err(error.into());
         }
@@ -86,6 +111,12 @@ impl Stream {
     }
 
     fn reply(&self, refusal: &Refusal, host: Host) -> bool {
+        // So that filters behind this one can tell (see `was_refused_before`).
+        if self.is_held.get()
+            && let Some(Err(error)) = host.guard.map(|guard| self.close(guard))
+        {
+            log::error!("the way to the upstream cannot be closed: {error:?}");
+        }
         let mut response = refusal.response();
         let grpc_status = response.grpc_status.filter(|_| host.speaks_grpc);
         if grpc_status.is_none() && response.grpc_status.is_some() {
@@ -97,7 +128,12 @@ impl Stream {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         let (status, body) = (response.status, response.body.as_bytes());
-        let sent = abi::send_response(status, &fields, body, &response.details, grpc_status);
+        let details = if host.logs_details {
+            response.details.as_str()
+        } else {
+            ""
+        };
+        let sent = abi::send_response(status, &fields, body, details, grpc_status);
         // Without an answer it would hang, or go up on a host that continues by itself.
         let sent = sent.or_else(|_| abi::send_response(status, &[], b"", "", None));
         if let Err(error) = sent {

@@ -18,11 +18,13 @@ def scenes():
     yield make
     for scene, may_trap in made:
         assert may_trap or scene.worker.traps == []
+        for request in scene.requests:
+            assert request.times_up == (request.upstream is not None), "it went up more than once"
 
 
-@pytest.fixture
-def kong(scenes):
-    return lambda settings=None, **named: scenes("wasmx", settings, **named)
+@pytest.fixture(params=[False, True], ids=["answers name the request", "answers name the root"])
+def kong(request, scenes):
+    return lambda settings=None, **named: scenes("wasmx", settings, names_root=request.param, **named)
 
 
 @pytest.fixture

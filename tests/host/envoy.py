@@ -11,8 +11,6 @@ class EnvoyWorker(Worker):
     """`headers_stop_all`: the plugin's `allow_on_headers_stop_iteration: false`, Envoy's default. With
     true, body callbacks come while the headers wait, and Continue in one lets all of it go up."""
 
-    answers_in_root = True
-
     def __init__(self, *arguments, headers_stop_all=True, **named):
         super().__init__(*arguments, **named)
         self.headers_stop_all = headers_stop_all
@@ -66,7 +64,7 @@ class EnvoyWorker(Worker):
             len(request.fields),
             int(not request.has_body),
         )
-        if request.is_over:
+        if request.response is not None:
             return
         if action == CONTINUE:
             self._forward(request)
@@ -74,8 +72,10 @@ class EnvoyWorker(Worker):
             request.paused = True
 
     def _forward(self, request):
-        if request.is_over:
+        if request.response is not None or request.gone:
             return
+        # A second time is a second request to the upstream.
+        request.times_up += 1
         path = next(value for name, value in request.fields if name == b":path")
         request.upstream = (path, [field for field in request.fields if not field[0].startswith(b":")])
 
@@ -174,7 +174,7 @@ class EnvoyWorker(Worker):
 
     def _continue(self):
         request = self.requests.get(self._here())
-        if request is None or request.is_over:
+        if request is None or request.response is not None:
             return NOT_FOUND
         self._forward(request)
         return OK

@@ -18,13 +18,16 @@ class Scene:
         self.issuer = issuer or Issuer()
         named.setdefault("now", START)
         self.worker = PROFILES[profile](MODULE, **named)
+        self.requests = []
         configuration = {"allowed_iss": [self.issuer.iss], "allowed_alg": [ALG], **(settings or {})}
         self.root = self.worker.configure(json.dumps(configuration).encode())
 
     def send(self, token=None, fields=(), **named):
         """A request with a token: decided, or waiting."""
         credentials = bearer(token) if token else []
-        return self.worker.request(self.root, fields=[*credentials, *fields], **named)
+        request = self.worker.request(self.root, fields=[*credentials, *fields], **named)
+        self.requests.append(request)
+        return request
 
     def calls(self):
         return list(self.worker.calls.values())

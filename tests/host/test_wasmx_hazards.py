@@ -448,3 +448,99 @@ def test_guard_is_closed_where_a_refusal_cannot_be_sent(kong):
     request = scene.send()
     assert request.upstream is None
     assert request.variables["upstream_scheme"] == b"denied"
+
+
+# Several filters on one request: the service's chain and the route's.
+
+
+def test_two_filters_let_through_what_both_admit(kong):
+    scene = kong()
+    other = scene.worker.configure(scene.worker.configurations[scene.root])
+    good, forged = (scene.send(token, then=[other]) for token in (scene.issuer.token(), scene.issuer.forged()))
+    assert len(good.contexts) == 1, "the second filter has not seen it yet"
+    scene.answer_all()
+    assert (good.status, forged.status) == (200, 401)
+    assert len(good.contexts) == 2
+    assert good.variables["upstream_scheme"] == b"http"
+
+
+def test_a_filter_behind_one_that_has_refused_gives_no_second_answer(kong):
+    """After a callout the host goes on to it, and a second answer would be a trap."""
+    scene = kong()
+    other = scene.worker.configure(scene.worker.configurations[scene.root])
+    request = scene.send(scene.issuer.forged(), then=[other], has_body=True)
+    scene.answer_all()
+    assert len(request.contexts) == 2, "the host asks it"
+    assert request.status == 401
+    assert request.upstream is None
+    # At once: nobody asks it.
+    assert len(scene.send(then=[other]).contexts) == 1
+
+
+def test_a_filter_that_is_refused_its_configuration_stays_silent_there_too(kong):
+    scene = kong()
+    bad = scene.worker.configure(b"{}")
+    request = scene.send(scene.issuer.forged(), then=[bad])
+    scene.answer_all()
+    assert request.status == 401
+
+
+# Roots and requests are numbered apart.
+
+
+def test_a_request_with_a_roots_number_takes_no_root_along(kong):
+    scene = kong()
+    scene.worker.last_root = 20
+    scene.root = scene.worker.configure(scene.worker.configurations[scene.root])
+    for _ in range(40):
+        scene.worker.leave(scene.send())
+    scene.requests.clear()
+    assert scene.worker.last_context > scene.root == 21
+    assert scene.warm().send(scene.issuer.token()).status == 200
+
+
+# After a trap another instance is there, which knows of nothing before.
+
+
+def test_a_request_with_a_body_that_was_held_before_a_trap_ends(kong):
+    trap = TrapIn()
+    scene = kong(fault=trap, may_trap=True)
+    held = scene.send(scene.issuer.token(), has_body=True)
+    held.paused = False  # not one of those that the trap lets go on at once
+    trap.after = 3
+    scene.send(scene.issuer.token())
+    scene.answer_all()
+    assert held.status == 500
+    assert scene.warm().send(scene.issuer.token()).status == 200
+
+
+# The status line has no room for a reason.
+
+
+def test_the_reason_of_a_refusal_is_not_in_the_status_line(kong, envoy):
+    assert kong().send().details == b""
+    assert envoy().send().details == b"jwt_keycloak{missing_token}"
+
+
+# A call has a time-out for each step, and none for the whole.
+
+
+def test_a_call_without_end_keeps_no_other_from_new_keys(kong):
+    scene = kong({"jwks_refresh_interval": 5}).warm()
+    scene.issuer.rotate()
+    scene.worker.now += 60_000
+    trickles = scene.send(scene.issuer.token())
+    (endless,) = scene.calls()
+    scene.pass_time(20_000)
+    while others := [call for call in scene.calls() if call.token != endless.token]:
+        scene.worker.answer(others[0], scene.issuer.answer(others[0]))
+    assert scene.send(scene.issuer.token()).status == 200
+    assert trickles.status is None
+
+
+def test_a_request_with_a_body_whose_configuration_is_gone_ends(kong):
+    scene = kong()
+    request = scene.send(scene.issuer.token(), has_body=True)
+    scene.worker.remove_root(scene.root)
+    scene.answer_all()
+    assert request.status in (500, 503)

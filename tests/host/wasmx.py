@@ -24,18 +24,22 @@ MOST_FIELDS = 100
 
 
 class WasmxWorker(Worker):
-    """`shm_kv`: whether `nginx_wasm_shm_kv` is set. `variables`: nginx's, of each request; without
+    """`names_root`: an answer's callback names the root, as in newer versions, and not the request.
+    `shm_kv`: whether `nginx_wasm_shm_kv` is set. `variables`: nginx's, of each request; without
     `upstream_scheme` it is not Kong's nginx. `collide`: all shared names have one checksum."""
 
-    answers_in_root = False
-
-    def __init__(self, *arguments, shm_kv=False, variables=None, collide=False, **named):
+    def __init__(self, *arguments, names_root=False, shm_kv=False, variables=None, collide=False, **named):
         super().__init__(*arguments, **named)
+        self.names_root = names_root
+        self.last_root = 0x8000_0000
         self.shm_kv = shm_kv
         self.variables = {"upstream_scheme": b"http"} if variables is None else variables
         self.collide = collide
         self.filters_off = False
+        self.is_new = False  # after a trap: made again when it is next needed
         self.ticks_asked = set()
+        self._then = []
+        self._refused = False  # by a filter before the one that runs
         self.load()
         missing = [callback for callback in CALLBACKS if not self.vm.exports(callback)]
         if missing:
@@ -54,14 +58,17 @@ class WasmxWorker(Worker):
         self.calls.pop(call.token, None)
         request = self.requests.get(call.context)
         trapped = len(self.traps)
-        self._deliver(call.context, call.token, answer)
+        self._deliver(call.context, call.token, answer, self._named(call.context))
         if request is not None and len(self.traps) == trapped:
             self._after_answer(request)
 
     def answer_nobodys(self, request, token, answer):
         """An answer that belongs to no call of the request."""
-        self._deliver(request.context, token, answer)
+        self._deliver(request.context, token, answer, self._named(request.context))
         self._after_answer(request)
+
+    def _named(self, context):
+        return self._root_of(context) if self.names_root else context
 
     def body(self, request):
         """The body callback comes once, after the callouts' answers, with all of it."""
@@ -69,12 +76,21 @@ class WasmxWorker(Worker):
     def _after_answer(self, request):
         if request.is_over:
             return
-        if request.stashed is not None:
-            request.response = request.stashed
-        elif request.resumed or not self.pending(request.context):
+        if self.pending(request.context):
+            return
+        if request.stashed is not None and request.response is None:
+            # The filters behind it run all the same.
+            self._next_filter(request)
+            request.response = request.response or request.stashed
+        else:
             self._forward(request)
 
     # What becomes of a request
+
+    def request(self, root, *arguments, then=(), **named):
+        """`then`: the roots of the filters behind the first, on the same request."""
+        self._then = list(then)
+        return super().request(root, *arguments, **named)
 
     def _make_request(self, context, root, method, path, pairs, has_body):
         # Decoded here; raw in the property request.path.
@@ -85,6 +101,8 @@ class WasmxWorker(Worker):
         request.real_fields = list(pairs)
         request.variables = dict(self.variables)
         request.raw_path = path
+        request.contexts = [(context, root)]
+        request.then = self._then
         return request
 
     def _headers(self, request):
@@ -99,38 +117,68 @@ class WasmxWorker(Worker):
             len(request.fields) - pseudo,
             0,  # never known
         )
-        if request.stashed is not None:
+        if len(self.traps) > trapped:
+            request.response = request.response or (500, [], b"")
+        elif request.stashed is not None:
             request.response = request.stashed
-        elif len(self.traps) > trapped:
-            request.response = (500, [], b"")
         elif action == CONTINUE:
             if self.pending(request.context):
                 raise Crash("Continue after a dispatch")
-            self._continue_body(request)
+            self._forward(request)
         else:
             request.paused = True
 
-    def _continue_body(self, request):
-        """A request with a body has a callback for it before it goes up."""
-        if request.has_body:
-            action = self._enter(request.context, "proxy_on_request_body", request.context, 1, 1)
-            if action != CONTINUE:
-                request.paused = True
-                return
-        self._go_up(request)
+    def _next_filter(self, request):
+        """The head comes to the next filter; False if there is none."""
+        if not request.then:
+            return False
+        request.context, request.root = self._new_context(), request.then.pop(0)
+        request.contexts.append((request.context, request.root))
+        self.requests[request.context] = request
+        self._enter(request.context, "proxy_on_context_create", request.context, request.root)
+        stashed, request.stashed = request.stashed, None
+        self._refused = stashed is not None
+        self._headers(request)
+        self._refused = False
+        request.stashed = stashed or request.stashed
+        return True
 
     def _forward(self, request):
-        if not request.is_over:
-            self._continue_body(request)
+        """On to the next filter; behind the last its body comes to all of them, and it goes up."""
+        if request.is_over or self._next_filter(request):
+            return
+        if request.has_body and not request.is_over:
+            for context, _ in request.contexts:
+                action = self._enter(context, "proxy_on_request_body", context, 1, 1)
+                if request.stashed is not None:
+                    request.response = request.stashed
+                    return
+                if action != CONTINUE:
+                    request.paused = True
+                    return
+        self._go_up(request)
+
+    def leave(self, request):
+        for context, _ in request.contexts[:-1]:
+            for callback in ("proxy_on_done", "proxy_on_log", "proxy_on_delete"):
+                self._enter(context, callback, context)
+            self.requests.pop(context, None)
+        super().leave(request)
 
     def _go_up(self, request):
         """By nginx: to `$upstream_scheme`, which has to be one that it knows."""
-        if request.is_over:
+        if request.is_over or self._refused:
             return
         if request.variables.get("upstream_scheme", b"http") not in (b"http", b"https"):
             request.response = (500, [], b"")
             return
+        request.times_up += 1
         request.upstream = (request.raw_path, request.real_fields)
+
+    def _new_root(self):
+        # A checksum, while requests are counted: the two may meet.
+        self.last_root += 1
+        return self.last_root
 
     def _forget_calls(self, request):
         for call in self.pending(request.context):
@@ -146,11 +194,23 @@ class WasmxWorker(Worker):
             waiting = list(self.requests.values())
         for request in waiting:
             self._go_up(request)
+        self.is_new = True
 
     def _enter(self, context, callback, *arguments):
         if self.filters_off and callback != "proxy_on_context_create":
             return None
+        if self.is_new:
+            self._make_again()
         return super()._enter(context, callback, *arguments)
+
+    def _make_again(self):
+        """Another instance, which knows of no request that came before."""
+        self.is_new = False
+        self.ticks_asked.clear()
+        self.load()
+        for root, configuration in self.configurations.items():
+            self._enter(root, "proxy_on_context_create", root, 0)
+            self._enter(root, "proxy_on_configure", root, len(configuration))
 
     # Host calls
 
@@ -250,7 +310,7 @@ class WasmxWorker(Worker):
 
     def _local_response(self, response, _grpc_status):
         request = self._request()
-        if request.stashed is not None:
+        if request.stashed is not None or self._refused:
             raise Trap("local response already stashed")
         status, fields, body = response
         # Of several set-cookie only the last is left, and a line feed is added.

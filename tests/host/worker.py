@@ -75,7 +75,9 @@ class Request:
         self.resumed = False
         self.paused = False
         self.upstream = None
+        self.times_up = 0
         self.response = None
+        self.details = b""
         self.gone = False
         self.properties = {}
 
@@ -126,7 +128,7 @@ class Worker:
 
     def add_root(self, configuration):
         """A configuration (bytes): its root context, and whether the module took it."""
-        root = self._new_context()
+        root = self._new_root()
         self.configurations[root] = configuration
         self._enter(root, "proxy_on_context_create", root, 0)
         self._enter(root, "proxy_on_vm_start", root, 0)
@@ -171,13 +173,19 @@ class Worker:
     def pending(self, context):
         return [call for call in self.calls.values() if call.owner == context]
 
-    def _deliver(self, context, token, answer):
-        """The callback itself."""
+    def _deliver(self, context, token, answer, named=None):
+        """The callback itself: it happens to a context and may name another."""
         size = len(answer.body) if answer.told_size is None else answer.told_size
         self.call_answer = answer
         try:
             return self._enter(
-                context, "proxy_on_http_call_response", context, token, len(answer.fields), size, 0
+                context,
+                "proxy_on_http_call_response",
+                context if named is None else named,
+                token,
+                len(answer.fields),
+                size,
+                0,
             )
         finally:
             self.call_answer = None
@@ -196,6 +204,9 @@ class Worker:
             return None
         finally:
             self.active, self.callback = saved
+
+    def _new_root(self):
+        return self._new_context()
 
     def _new_context(self):
         self.last_context += 1
@@ -325,8 +336,11 @@ class Worker:
         return OK
 
     def proxy_send_local_response(
-        self, status, _details, _details_size, body, body_size, fields, fields_size, grpc_status
+        self, status, details, details_size, body, body_size, fields, fields_size, grpc_status
     ):
+        request = self.requests.get(self.active)
+        if request:
+            request.details = self.vm.read(details, details_size)
         response = (
             status,
             header_map.decode(self.vm.read(fields, fields_size)),

@@ -177,7 +177,7 @@ impl KeyCache {
     #[must_use]
     pub fn is_expected(&self, now: UnixMillis) -> bool {
         let is_leased = self.lease_until.is_ahead(now, self.flight_length());
-        !self.flights.is_empty() || self.orphaned || is_leased
+        self.has_flight_in_time(now) || self.orphaned || is_leased
     }
 
     /// Whether `owner` has a flight of its own.
@@ -270,7 +270,7 @@ impl KeyCache {
     pub fn due(&mut self, now: UnixMillis, shared: &mut dyn SharedData) -> Option<HttpUrl> {
         self.look_at_others(shared);
         self.drop_overdue(now, shared);
-        if !self.flights.is_empty() {
+        if self.has_flight_in_time(now) {
             return None;
         }
         if self.orphaned {
@@ -397,6 +397,14 @@ impl KeyCache {
             (Location::Discovery(_), Some(url))
             | (Location::Discovery(url) | Location::JwkSet(url), _) => url.clone(),
         }
+    }
+
+    /// Whether a flight may still bring something. One of a request that takes longer, for the host
+    /// has no time-out for the whole of a call, must not keep others from fetching.
+    fn has_flight_in_time(&self, now: UnixMillis) -> bool {
+        let length = self.flight_length();
+        let in_time = |flight: &Flight| flight.until.is_ahead(now, length);
+        self.flights.iter().any(in_time)
     }
 
     /// Two callouts, and a little for the host.
