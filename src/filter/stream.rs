@@ -32,8 +32,9 @@ pub struct Stream {
     phase: Cell<Phase>,
     /// Whether the host holds the request, and has to be told to go on.
     is_held: Cell<bool>,
-    /// While its way to the upstream is closed: what opens it again.
-    closed: RefCell<Option<Vec<u8>>>,
+    /// Whether its way to the upstream is closed, and what opens it again.
+    is_closed: Cell<bool>,
+    open_value: RefCell<Option<Vec<u8>>>,
 }
 
 impl Stream {
@@ -70,12 +71,15 @@ impl Stream {
 
     /// Closes the way to the upstream, so that only [`Self::forward`] leads there.
     pub fn close(&self, guard: Guard) -> Result<(), HostError> {
-        if self.closed.borrow().is_some() {
+        if self.is_closed.get() {
             return Ok(());
         }
-        let open = abi::property(&guard.property)?.ok_or(NOT_FOUND)?;
+        if self.open_value.borrow().is_none() {
+            let open = abi::property(&guard.property)?.ok_or(NOT_FOUND)?;
+            *self.open_value.borrow_mut() = Some(open);
+        }
         abi::set_property(&guard.property, guard.closed)?;
-        *self.closed.borrow_mut() = Some(open);
+        self.is_closed.set(true);
         Ok(())
     }
 
@@ -149,10 +153,10 @@ impl Stream {
     }
 
     fn open(&self, guard: Option<Guard>) -> Result<(), HostError> {
-        let open = self.closed.borrow().clone();
-        if let Some((guard, open)) = guard.zip(open) {
+        let open = self.open_value.borrow().clone();
+        if let Some((guard, open)) = guard.zip(open).filter(|_| self.is_closed.get()) {
             abi::set_property(&guard.property, &open)?;
-            *self.closed.borrow_mut() = None;
+            self.is_closed.set(false);
         }
         Ok(())
     }

@@ -41,6 +41,10 @@ class Wrong(Exception):
     """What must not happen has happened."""
 
 
+class Excused(Exception):
+    """What no filter can do anything about."""
+
+
 class Walk:
     def __init__(self, profile, seed):
         self.random = random.Random(seed)
@@ -242,6 +246,12 @@ class Walk:
 
     def look(self):
         if self.worker.traps:
+            # Where the host did not close the way of one that was refused, the filter behind it cannot
+            # know: see test_a_filter_behind_one_that_has_refused.
+            several = [request for request in self.requests if self.profile == "wasmx" and len(request.contexts) > 1]
+            blind = any(request.contexts[0][0] in self.unguarded for request in several)
+            if blind and "already stashed" in self.worker.traps[0]:
+                raise Excused
             raise Wrong(f"trapped: {self.worker.traps}")
         for request in self.requests:
             if request.times_up > 1 or (request.times_up and request.response):
@@ -313,6 +323,8 @@ def walk(profile, seed, steps):
             for _ in range(min(LENGTH, steps - number)):
                 journey.step()
             journey.finish()
+        except Excused:
+            continue
         except Exception as error:  # told with what led there
             steps_before = "\n  ".join(journey.history) if journey else ""
             return f"{profile}, seed {seed}, walk {number}: {type(error).__name__}: {error}\n  {steps_before}"
