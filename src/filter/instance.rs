@@ -123,8 +123,7 @@ impl Instance {
 
     /// Time passed.
     pub fn tick(&self) {
-        let undelivered = self.undelivered.take();
-        self.deliver(undelivered, self.id);
+        self.deliver_again();
         let Some(now) = now() else { return };
         let mut effects = Effects::default();
         self.with_gate(|gate| gate.tick(now, self.shared_data(gate).as_mut(), &mut effects));
@@ -153,14 +152,14 @@ impl Instance {
     }
 
     /// Where nothing will come any more that could decide the active request, it would hang, or go up
-    /// on a host that continues after the last answer.
+    /// on a host that continues after the last answer. Where it can be woken, the tick decides it.
     pub fn refuse_if_stranded(&self, active: u32) {
+        let has_call = |(_, owner): &(CallId, u32)| *owner == active;
+        if self.can_wake() || self.calls.borrow().values().any(has_call) {
+            return;
+        }
         let id = RequestId(active);
-        let stream = self.waiting.borrow().get(&id).cloned();
-        if let Some(stream) = stream
-            && stream.is_undecided()
-            && self.is_stranded(id)
-        {
+        if let Some(stream) = self.waiting(id) {
             self.refuse(id, &stream, Reason::KeysUnavailable);
         }
     }
@@ -173,16 +172,6 @@ impl Instance {
             .borrow_mut()
             .retain(|_, (_, owner)| *owner != id.0);
         self.with_gate(|gate| gate.gone(id));
-    }
-
-    /// Whether nothing will come any more that could decide a request.
-    fn is_stranded(&self, id: RequestId) -> bool {
-        let is_waiting = self.waiting.borrow().contains_key(&id)
-            || self.undelivered.borrow().iter().any(|due| due.id == id);
-        let calls = self.calls.borrow();
-        let has_call = calls.values().any(|(_, owner)| *owner == id.0);
-        let can_come = has_call || (is_waiting && self.can_wake());
-        !can_come
     }
 
     /// Takes a configuration for this host; without one nothing passes. Whoever waits under the
@@ -198,8 +187,7 @@ impl Instance {
     /// Gives up what is under way: who waits may try again.
     pub fn retire(&self) {
         self.refuse_all(Reason::KeysUnavailable, self.id);
-        let undelivered = self.undelivered.take();
-        self.deliver(undelivered, self.id);
+        self.deliver_again();
         self.calls.borrow_mut().clear();
         self.with_gate(|gate| gate.retire(self.shared_data(gate).as_mut()));
     }
@@ -249,7 +237,7 @@ impl Instance {
             }
         });
         let delivery = |(id, decision)| {
-            let stream = self.waiting.borrow().get(&id).cloned()?;
+            let stream = self.waiting(id)?;
             Some(Delivery {
                 id,
                 stream,
@@ -290,8 +278,18 @@ impl Instance {
         let (Owner::Request(id), Some(guard)) = (owner, host.guard) else {
             return Ok(());
         };
-        let stream = self.waiting.borrow().get(&id).cloned();
-        stream.map_or(Ok(()), |stream| stream.close(guard))
+        self.waiting(id)
+            .map_or(Ok(()), |stream| stream.close(guard))
+    }
+
+    fn waiting(&self, id: RequestId) -> Option<Rc<Stream>> {
+        self.waiting.borrow().get(&id).cloned()
+    }
+
+    /// Tries again what the host did not take.
+    fn deliver_again(&self) {
+        let undelivered = self.undelivered.take();
+        self.deliver(undelivered, self.id);
     }
 
     /// Decides requests that waited, from a callback for `active`.

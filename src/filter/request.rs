@@ -1,6 +1,5 @@
 //! One request: held until the gate has decided.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use jwt_keycloak_core::event::RequestId;
@@ -17,8 +16,6 @@ use crate::types::{Action, HostError, MapType, NOT_FOUND};
 pub struct Request {
     id: RequestId,
     stream: Rc<Stream>,
-    /// Whether it was held, and the gate is to be told when it goes away.
-    waited: Cell<bool>,
     instance: Rc<Instance>,
 }
 
@@ -27,7 +24,6 @@ impl Request {
         Self {
             id: RequestId(id),
             stream: Rc::default(),
-            waited: Cell::new(false),
             instance,
         }
     }
@@ -47,7 +43,6 @@ impl Request {
             }
         }
         if self.stream.is_undecided() {
-            self.waited.set(true);
             self.instance.hold(self.id, &self.stream);
             self.instance.refuse_if_stranded(self.id.0);
         }
@@ -97,7 +92,8 @@ impl Request {
 /// The host deletes the context when the request is over, whichever way it ended.
 impl Drop for Request {
     fn drop(&mut self) {
-        if self.waited.get() {
+        // The gate knows of no others.
+        if self.stream.is_held() {
             self.instance.leave(self.id);
         }
     }

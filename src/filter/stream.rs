@@ -54,6 +54,10 @@ impl Stream {
         self.is_held.set(true);
     }
 
+    pub fn is_held(&self) -> bool {
+        self.is_held.get()
+    }
+
     /// Whether a filter before this one has closed its way and not opened it: it is refused, and the
     /// host goes through the rest of the filters all the same. A second answer would be a trap.
     pub fn was_refused_before(&self, guard: Guard) -> bool {
@@ -105,7 +109,7 @@ impl Stream {
         self.open(host.guard)?;
         // Before it goes on: its body may come within that call.
         self.phase.set(Phase::Forwarded);
-        if self.is_held.get()
+        if self.is_held()
             && let Err(error) = abi::continue_request()
         {
             self.phase.set(Phase::Undecided);
@@ -116,10 +120,8 @@ impl Stream {
 
     fn reply(&self, refusal: &Refusal, host: Host) -> bool {
         // So that filters behind this one can tell (see `was_refused_before`).
-        if self.is_held.get()
-            && let Some(Err(error)) = host.guard.map(|guard| self.close(guard))
-        {
-            log::error!("the way to the upstream cannot be closed: {error:?}");
+        if self.is_held() {
+            self.close_if_possible(host);
         }
         let mut response = refusal.response();
         let grpc_status = response.grpc_status.filter(|_| host.speaks_grpc);
@@ -143,13 +145,17 @@ impl Stream {
         if let Err(error) = sent {
             log::error!("a refusal cannot be sent: {error:?}");
             // At least it shall not go up, if it goes on by itself.
-            if let Some(Err(error)) = host.guard.map(|guard| self.close(guard)) {
-                log::error!("nor can the way to the upstream be closed: {error:?}");
-            }
+            self.close_if_possible(host);
             return false;
         }
         self.phase.set(Phase::Refused);
         true
+    }
+
+    fn close_if_possible(&self, host: Host) {
+        if let Some(Err(error)) = host.guard.map(|guard| self.close(guard)) {
+            log::error!("the way to the upstream cannot be closed: {error:?}");
+        }
     }
 
     fn open(&self, guard: Option<Guard>) -> Result<(), HostError> {

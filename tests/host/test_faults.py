@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.host.faults import NthFault
 from tests.host.walk import walk
 from tests.host.worker import INTERNAL_FAILURE, NOT_FOUND
 
@@ -11,37 +12,18 @@ STEPS = 8_000
 SETTINGS = {"claims_to_headers": {"x-user": "sub"}, "claims_to_properties": {"user": "sub"}, "scope": ["email"]}
 
 
-class NthFails:
-    """A host of which one call fails, the nth from when it is told."""
-
-    def __init__(self, status):
-        self.status = status
-        self.left = None
-        self.name = None
-
-    def __call__(self, name):
-        if self.left is None:
-            return None
-        self.left -= 1
-        if self.left < 0:
-            self.left = None
-            self.name = name
-            return self.status
-        return None
-
-
 @pytest.mark.parametrize("status", [NOT_FOUND, INTERNAL_FAILURE, 0x7FFFFFFF])
 @pytest.mark.parametrize("kind", ["token", "forged"])
 @pytest.mark.parametrize("is_warm", [True, False], ids=["keys are there", "keys are fetched"])
 def test_one_host_call_that_fails_neither_opens_nor_hangs(either, status, kind, is_warm):
     met = set()
     for nth in range(500):
-        fault = NthFails(status)
+        fault = NthFault(status)
         scene = either(SETTINGS, fault=fault)
         if is_warm:
             scene.warm()
         token = getattr(scene.issuer, kind)()
-        fault.left = nth
+        fault.after = nth
         request = scene.send(token)
         scene.answer_all()
         scene.pass_time(6000)
@@ -50,7 +32,7 @@ def test_one_host_call_that_fails_neither_opens_nor_hangs(either, status, kind, 
         if request.upstream is not None:
             assert kind == "token", fault.name
             assert request.value(b"x-user") == [b"5ae1"], fault.name
-        if fault.left is not None:
+        if fault.after is not None:
             break
         met.add(fault.name)
     assert request.status == {"token": 200, "forged": 401}[kind], "where nothing fails"

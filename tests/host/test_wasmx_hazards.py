@@ -8,6 +8,7 @@ import json
 import pytest
 
 from tests.host import kong_json
+from tests.host.faults import NthFault
 from tests.host.issuer import Issuer, bearer
 from tests.host.scene import MODULE
 from tests.host.vm import Trap, module
@@ -16,22 +17,6 @@ from tests.host.worker import FAILED, HOST_CALLS, Answer
 
 HIDE = {"upstream_token": "hide", "uri_param_names": []}
 SPOOFED = "x-consumer-username"
-
-
-class TrapIn:
-    """A host that traps in the nth of the calls that follow."""
-
-    def __init__(self):
-        self.after = None
-
-    def __call__(self, _name):
-        if self.after is None:
-            return None
-        self.after -= 1
-        if self.after < 0:
-            self.after = None
-            raise Trap("told to")
-        return None
 
 
 def answers_that_bring_nothing():
@@ -70,7 +55,7 @@ def answers_that_bring_nothing():
 
 @pytest.mark.parametrize("kind", ["token", "forged"])
 def test_1_a_trap_at_any_host_call_of_an_answer_lets_nothing_up(kong, kind):
-    trap = TrapIn()
+    trap = NthFault(Trap("told to"))
     admitted = False
     for after in range(200):
         scene = kong({"claims_to_headers": {"x-user": "sub"}}, fault=trap, may_trap=True)
@@ -142,7 +127,7 @@ def test_2_the_answer_to_anothers_call_is_no_way_through(kong):
 
 
 def test_3_a_trap_elsewhere_lets_no_waiting_request_up(kong):
-    trap = TrapIn()
+    trap = NthFault(Trap("told to"))
     scene = kong(fault=trap, may_trap=True)
     waiting = [scene.send(scene.issuer.token()), scene.send(scene.issuer.forged())]
     trap.after = 3
@@ -503,7 +488,7 @@ def test_a_request_with_a_roots_number_takes_no_root_along(kong):
 
 
 def test_a_request_with_a_body_that_was_held_before_a_trap_ends(kong):
-    trap = TrapIn()
+    trap = NthFault(Trap("told to"))
     scene = kong(fault=trap, may_trap=True)
     held = scene.send(scene.issuer.token(), has_body=True)
     held.paused = False  # not one of those that the trap lets go on at once
