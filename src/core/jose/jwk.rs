@@ -1,5 +1,6 @@
 //! One JSON Web Key, validated once when it is loaded (RFC 7517, 4; RFC 7518, 6; RFC 8037, 2).
 
+use rsa::traits::PublicKeyParts as _;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
@@ -45,7 +46,51 @@ impl VerificationKey {
     }
 }
 
-fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Unusable> {
+impl Material {
+    /// The members that make the public key, and no others (RFC 7518, 6.2.1 and 6.3.1; RFC 8037,
+    /// 2); `None` for a secret.
+    pub(super) fn members(&self) -> Option<Map<String, Value>> {
+        let members: Vec<(&str, String)> = match self {
+            Self::Rsa(key) => vec![
+                ("kty", "RSA".to_owned()),
+                ("n", base64url::encode(&key.n().to_bytes_be())),
+                ("e", base64url::encode(&key.e().to_bytes_be())),
+            ],
+            Self::P256(key) => ec("P-256", key.to_sec1_point(false).as_bytes())?,
+            Self::P384(key) => ec("P-384", key.to_sec1_point(false).as_bytes())?,
+            Self::P521(key) => ec("P-521", key.to_sec1_point(false).as_bytes())?,
+            Self::Ed25519(key) => vec![
+                ("kty", "OKP".to_owned()),
+                ("crv", "Ed25519".to_owned()),
+                ("x", base64url::encode(key.as_bytes())),
+            ],
+            Self::Hmac(_) => return None,
+        };
+        let members = members.into_iter();
+        Some(
+            members
+                .map(|(name, value)| (name.to_owned(), Value::String(value)))
+                .collect(),
+        )
+    }
+}
+
+/// The members of a point that is written uncompressed (SEC 1, 2.3.3): 4, x, y.
+fn ec(crv: &str, point: &[u8]) -> Option<Vec<(&'static str, String)>> {
+    let (_, coordinates) = point.split_first()?;
+    let (x, y) = coordinates.split_at_checked(coordinates.len() / 2)?;
+    Some(vec![
+        ("kty", "EC".to_owned()),
+        ("crv", crv.to_owned()),
+        ("x", base64url::encode(x)),
+        ("y", base64url::encode(y)),
+    ])
+}
+
+pub(super) fn text<'a>(
+    jwk: &'a Map<String, Value>,
+    name: &str,
+) -> Result<Option<&'a str>, Unusable> {
     match jwk.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -53,14 +98,14 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, 
     }
 }
 
-fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Unusable> {
+pub(super) fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Unusable> {
     text(jwk, name)?
         .and_then(base64url::decode)
         .ok_or(Unusable::Malformed)
 }
 
 /// RFC 7518, 6.2.1: both coordinates, at the curve's full length; as SEC 1 writes a point.
-fn point(jwk: &Map<String, Value>, length: usize) -> Result<Vec<u8>, Unusable> {
+pub(super) fn point(jwk: &Map<String, Value>, length: usize) -> Result<Vec<u8>, Unusable> {
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
     if x.len() != length || y.len() != length {
         return Err(Unusable::Malformed);

@@ -176,6 +176,18 @@ impl Material {
         Ok(Self::Ed25519(key))
     }
 
+    /// Whether both are the same public key. Secrets are not compared.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rsa(one), Self::Rsa(other)) => one == other,
+            (Self::P256(one), Self::P256(other)) => one == other,
+            (Self::P384(one), Self::P384(other)) => one == other,
+            (Self::P521(one), Self::P521(other)) => one == other,
+            (Self::Ed25519(one), Self::Ed25519(other)) => one == other,
+            _ => false,
+        }
+    }
+
     fn can(&self, alg: Algorithm) -> bool {
         match (self, alg.family()) {
             (Self::Rsa(_), Family::RsaPkcs1 | Family::RsaPss)

@@ -32,11 +32,8 @@ impl VerificationKey {
             }
             ("RSA PUBLIC KEY", der) => (rsa_public_key(&der)?, None),
             ("CERTIFICATE", der) => {
-                let certificate = Certificate::from_der(&der);
-                let certificate = certificate.map_err(|_| Unusable::MalformedCertificate)?;
-                check_usage(&certificate)?;
-                let info = certificate.tbs_certificate().subject_public_key_info();
-                (public_key(info)?, Some(validity(&certificate)?))
+                let (material, validity) = certified_key(&der)?;
+                (material, Some(validity))
             }
             _ => return Err(Unusable::UnsupportedPemLabel),
         };
@@ -46,11 +43,12 @@ impl VerificationKey {
     }
 }
 
+/// What a block begins with; its label is next (RFC 7468, 2).
+pub(super) const BEGIN: &str = "-----BEGIN ";
+
 /// The label and the content of the only block. Which key is meant of several is not guessed.
 fn only_block(text: &str) -> Result<(&str, Vec<u8>), Unusable> {
-    let blocks = text.split("-----BEGIN ").skip(1);
-    let labels = blocks.map(|block| block.split_once("-----").map_or(block, |(label, _)| label));
-    let labels: Vec<_> = labels.collect();
+    let labels = labels(text);
     if labels.iter().any(|label| label.contains("PRIVATE KEY")) {
         return Err(Unusable::PrivateKey);
     }
@@ -59,6 +57,18 @@ fn only_block(text: &str) -> Result<(&str, Vec<u8>), Unusable> {
         1 => {}
         _ => return Err(Unusable::SeveralPemBlocks),
     }
+    decode(text)
+}
+
+/// The labels of all blocks that begin in a text (RFC 7468, 2), whether they end or not.
+pub(super) fn labels(text: &str) -> Vec<&str> {
+    let blocks = text.split(BEGIN).skip(1);
+    let labels = blocks.map(|block| block.split_once("-----").map_or(block, |(label, _)| label));
+    labels.collect()
+}
+
+/// The label and the content of the block that a text holds.
+pub(super) fn decode(text: &str) -> Result<(&str, Vec<u8>), Unusable> {
     // Lines of any length: RFC 7468, 2, wants 64 characters, but a key is often on one line.
     let mut decoder =
         Decoder::new_detect_wrap(text.trim().as_bytes()).map_err(|_| Unusable::MalformedPem)?;
@@ -98,12 +108,20 @@ fn public_key(info: &SubjectPublicKeyInfoOwned) -> Result<Material, Unusable> {
 }
 
 /// RFC 8017, A.1.1: a SEQUENCE of two INTEGERs, the modulus and the exponent.
-fn rsa_public_key(der: &[u8]) -> Result<Material, Unusable> {
+pub(super) fn rsa_public_key(der: &[u8]) -> Result<Material, Unusable> {
     let numbers = Vec::<UintRef<'_>>::from_der(der).map_err(|_| Unusable::Malformed)?;
     let [modulus, exponent] = numbers.as_slice() else {
         return Err(Unusable::Malformed);
     };
     Material::rsa(modulus.as_bytes(), exponent.as_bytes())
+}
+
+/// The key of a certificate that is for signatures, and its validity (RFC 5280, 4.1).
+pub(super) fn certified_key(der: &[u8]) -> Result<(Material, (UnixMillis, UnixMillis)), Unusable> {
+    let certificate = Certificate::from_der(der).map_err(|_| Unusable::MalformedCertificate)?;
+    check_usage(&certificate)?;
+    let info = certificate.tbs_certificate().subject_public_key_info();
+    Ok((public_key(info)?, validity(&certificate)?))
 }
 
 /// RFC 5280, 4.2.1.3: if the key's usage is stated, it must be signatures of something other than

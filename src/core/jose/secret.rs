@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use p256::elliptic_curve::zeroize::Zeroizing;
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::algorithm::Algorithm;
@@ -10,7 +11,7 @@ use super::key::{Material, Unusable, VerificationKey};
 
 /// A secret that signs and verifies. It cannot be printed.
 #[derive(Clone)]
-pub(super) struct Secret(Vec<u8>);
+pub(super) struct Secret(Zeroizing<Vec<u8>>);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,7 +37,8 @@ impl VerificationKey {
 
 impl Secret {
     /// Takes a secret that must do for `alg`.
-    fn new(bytes: Vec<u8>, alg: Algorithm) -> Result<Self, Unusable> {
+    pub(super) fn new(bytes: Vec<u8>, alg: Algorithm) -> Result<Self, Unusable> {
+        let bytes = Zeroizing::new(bytes);
         let least = least_bytes(alg).ok_or(Unusable::UnsupportedAlgorithm)?;
         if bytes.len() < least {
             return Err(Unusable::ShortSecret { least });
@@ -51,6 +53,26 @@ impl Secret {
 
     pub(super) fn is_long_enough_for(&self, alg: Algorithm) -> bool {
         least_bytes(alg).is_some_and(|least| self.0.len() >= least)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The HMAC of `message` by `alg`; `None` if that is no HMAC.
+    pub(super) fn tag(&self, alg: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
+        macro_rules! tag {
+            ($hash:ty) => {{
+                let mac = Hmac::<$hash>::new_from_slice(&self.0).ok()?;
+                Some(mac.chain_update(message).finalize().into_bytes().to_vec())
+            }};
+        }
+        match alg {
+            Algorithm::Hs256 => tag!(Sha256),
+            Algorithm::Hs384 => tag!(Sha384),
+            Algorithm::Hs512 => tag!(Sha512),
+            _ => None,
+        }
     }
 
     /// Whether `tag` is the HMAC of `message` by `alg`, the whole of it; compared in constant time.
