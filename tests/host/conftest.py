@@ -20,6 +20,7 @@ def scenes():
         assert may_trap or scene.worker.traps == []
         for request in scene.requests:
             assert request.times_up == (request.upstream is not None), "it went up more than once"
+            assert not request.body.is_lost, "it went up without its body"
 
 
 @pytest.fixture(params=[False, True], ids=["answers name the request", "answers name the root"])

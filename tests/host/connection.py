@@ -44,19 +44,17 @@ class Connection(socketserver.BaseRequestHandler):
         else:
             with self.gateway.holding(head.method, head.path, fields, body.is_expected) as held:
                 self.wait(reader, held, body)
-                if held.request.upstream:
-                    self.read_all(reader, body)
-                    self.answer(head, *self.pass_on(head.method, held.request.upstream, body))
-                else:
+                if held.request.response:
                     self.answer(head, *held.request.response)
+                else:
+                    self.answer(head, *self.pass_on(head.method, held.request, body))
         # An answer may come before the body: what is left of it is no request.
         self.read_all(reader, body)
 
     def wait(self, reader, held, body):
-        """Until it is decided; meanwhile more of its body may come, or its client go."""
-        if body.is_expected and (body.octets or body.is_complete):
-            self.gateway.more(held, body.is_complete)
-        while not held.request.is_over:
+        """Until all is decided; meanwhile more of its body may come, or its client go."""
+        self.show(held, body)
+        while not held.request.is_settled:
             ready, _, _ = select.select([self.client, held.told], [], [])
             if held.told in ready:
                 # The worker's end is told, too.
@@ -66,7 +64,13 @@ class Connection(socketserver.BaseRequestHandler):
                 raise Gone
             elif not body.is_complete:
                 body.take()
-                self.gateway.more(held, body.is_complete)
+                self.show(held, body)
+
+    def show(self, held, body):
+        """What has come since goes to the worker."""
+        data = body.news()
+        if body.is_expected and (data or body.is_complete):
+            self.gateway.more(held, data, body.is_complete, body.trailers)
 
     def read_all(self, reader, body):
         while not body.is_complete:
@@ -74,11 +78,12 @@ class Connection(socketserver.BaseRequestHandler):
                 raise Gone
             body.take()
 
-    def pass_on(self, method, upstream, body):
+    def pass_on(self, method, request, body):
         """The upstream's answer: status, fields, body."""
-        path, fields = upstream
+        path, fields = request.upstream
+        octets = bytes(request.body.up)
         with socket.create_connection(self.gateway.upstream, TIMEOUT) as connection:
-            connection.sendall(message.request(method, path, fields, body))
+            connection.sendall(message.request(method, path, fields, body, octets))
             answer = http.client.HTTPResponse(connection, method=method.decode("latin-1"))
             answer.begin()
             fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.getheaders()]

@@ -1,22 +1,30 @@
 """Envoy 1.40, as a filter meets it: what is not decided waits; what traps takes the worker's module
 down, and everything after that is refused."""
 
+import os
+
+from tests.host import foreign
+from tests.host.host_calls import BAD_ARGUMENT, CALL_HEADERS, NOT_FOUND, OK, REQUEST_TRAILERS
 from tests.host.vm import Trap
-from tests.host.worker import BAD_ARGUMENT, CONTINUE, NOT_FOUND, OK, Request, Worker
+from tests.host.worker import CONTINUE, Request, Worker
 
 ROUTE_POLICY = ["xds", "route_metadata", "filter_metadata", "jwt_keycloak", "policy"]
 
 
 class EnvoyWorker(Worker):
     """`headers_stop_all`: the plugin's `allow_on_headers_stop_iteration: false`, Envoy's default. With
-    true, body callbacks come while the headers wait, and Continue in one lets all of it go up."""
+    true, body callbacks come while the headers wait, and Continue in one lets all of it go up.
+    `buffer_limit`: how many octets of a body Envoy holds while a filter answers Pause."""
 
-    def __init__(self, *arguments, headers_stop_all=True, **named):
+    def __init__(self, *arguments, headers_stop_all=True, buffer_limit=1 << 20, **named):
         super().__init__(*arguments, **named)
         self.headers_stop_all = headers_stop_all
+        self.buffer_limit = buffer_limit
+        self.randomness = self.randomness or os.urandom
         self.effective = None
         self.dead = False
         self.policies = {}  # path -> the policy that its route names
+        self._resumed = []  # requests that go on as soon as the module's callback is over
         self.load()
 
     def configure(self, configuration):
@@ -33,13 +41,27 @@ class EnvoyWorker(Worker):
         """An answer that belongs to no call."""
         self._deliver(request.root, token, answer)
 
-    def body(self, request, last=True):
-        """More of a request that has a body, as it arrives."""
-        if request.is_over or (request.paused and self.headers_stop_all):
+    def body(self, request, data=b"", last=True):
+        """More of a body, as it arrives. HTTP/1.1's end comes by itself, as a last piece without data;
+        in HTTP/2 it may come with the data."""
+        if request.body.is_complete:
             return
-        action = self._enter(request.context, "proxy_on_request_body", request.context, 1, int(last))
-        if action == CONTINUE and request.stashed is None:
-            self._forward(request)
+        request.body.add(data, last)
+        if self._is_stopped(request):
+            request.body.withhold(data)
+        elif not request.is_settled:
+            self._piece(request, data, last)
+
+    def trailers(self, request, fields):
+        """The end of a body, with trailers."""
+        if request.body.is_complete:
+            return
+        request.body.add(b"", True)
+        request.body.trailers = [(name.lower(), value) for name, value in fields]
+        if self._is_stopped(request):
+            request.body.withhold(b"")
+        elif not request.is_settled:
+            self._trailers(request)
 
     # What becomes of a request
 
@@ -62,7 +84,8 @@ class EnvoyWorker(Worker):
             "proxy_on_request_headers",
             request.context,
             len(request.fields),
-            int(not request.has_body),
+            # What follows an upgrade is no body, and has no end that could be told.
+            int(not request.has_body and not _upgrades(request)),
         )
         if request.response is not None:
             return
@@ -70,6 +93,82 @@ class EnvoyWorker(Worker):
             self._forward(request)
         else:
             request.paused = True
+
+    def _is_stopped(self, request):
+        """Whether nothing of its body is shown yet; Envoy holds it by flow control, without a limit."""
+        return request.paused and not request.is_over and self._headers_stop_all(request)
+
+    def _headers_stop_all(self, _request):
+        return self.headers_stop_all
+
+    def _piece(self, request, data, last):
+        """Context::decodeData: the answer before decides whether it is added to the buffer before the
+        filter is told, and this one what becomes of it."""
+        body = request.body
+        had_gone_up = request.upstream is not None
+        was_added = body.is_buffering
+        if was_added and not self._buffer(request, data):
+            return
+        body.piece = data
+        action = self._more(request, "proxy_on_request_body", len(body.shown), int(last))
+        body.piece = None
+        if action is None:
+            return
+        if last and not was_added and not had_gone_up and request.upstream is not None:
+            # Told to go on within that callback, with nothing in the buffer and nothing more to come, it
+            # goes up as a request without a body.
+            body.is_lost = True
+        if action != CONTINUE:
+            if was_added or self._buffer(request, data):
+                body.is_buffering = True
+            return
+        self._go_on(request)
+        if not was_added:
+            body.up += data
+        body.has_ended |= last
+
+    def _trailers(self, request):
+        if self._more(request, "proxy_on_request_trailers", len(request.body.trailers)) == CONTINUE:
+            self._go_on(request)
+            request.body.has_ended = True
+
+    def _more(self, request, callback, *numbers):
+        """The filter's answer to more of a request; None if there is nothing more to be done."""
+        if not self.vm.exports(callback):
+            return CONTINUE
+        action = self._enter(request.context, callback, request.context, *numbers)
+        return None if request.response is not None or request.gone else action
+
+    def _buffer(self, request, data):
+        """False if it is too much: Envoy answers that itself."""
+        request.body.buffer += data
+        if len(request.body.buffer) > self.buffer_limit:
+            request.response = (413, [], b"Payload Too Large")
+        return request.response is None
+
+    def _go_on(self, request):
+        """Headers, if they have not gone up, and what was held of the body."""
+        if request.upstream is None:
+            self._forward(request)
+        request.body.send_buffer()
+
+    def _resume(self, request):
+        """What a filter's call to go on brings about: after the callback in which it came."""
+        body = request.body
+        if request.response is not None or request.gone:
+            return
+        if body.withheld is not None:
+            # This filter has not been told of it: now it is, of all at once.
+            data, body.withheld = body.withheld, None
+            if data or body.trailers is None:
+                self._piece(request, bytes(data), body.is_complete and body.trailers is None)
+            if body.trailers is not None and not request.is_settled:
+                self._trailers(request)
+            return
+        was_buffering = body.is_buffering
+        body.send_buffer()
+        if was_buffering or body.piece is None:
+            body.has_ended |= body.is_complete
 
     def _forward(self, request):
         if request.response is not None or request.gone:
@@ -85,7 +184,7 @@ class EnvoyWorker(Worker):
     def _trapped(self, context, callback):
         self.dead = True
         for request in self.requests.values():
-            if not request.is_over:
+            if not request.is_settled:
                 request.response = (503, [], b"")
 
     def _enter(self, context, callback, *arguments):
@@ -96,6 +195,8 @@ class EnvoyWorker(Worker):
             return super()._enter(context, callback, *arguments)
         finally:
             self.effective = saved
+            while self.callback is None and self._resumed:
+                self._resume(self._resumed.pop(0))
 
     # Host calls
 
@@ -116,10 +217,24 @@ class EnvoyWorker(Worker):
         return request
 
     def _fields(self, kind):
-        if kind == 6:
+        if kind == CALL_HEADERS:
             return self.call_answer.fields if self.call_answer else None
         request = self.requests.get(self._here())
-        return request.fields if request and not request.is_over else None
+        if request is None:
+            return None
+        if kind == REQUEST_TRAILERS:
+            return None if request.body.has_ended else request.body.trailers
+        return None if request.is_over else request.fields
+
+    def _no_pairs(self):
+        return OK  # and nothing is handed over
+
+    def _may_change(self, request):
+        return not request.is_over
+
+    def _shown_body(self, start):
+        request = self.requests.get(self._here())
+        return bytes(request.body.shown[start:]) if request else b""
 
     def _set_field(self, request, name, value):
         kept = [field for field in request.fields if field[0] != name]
@@ -131,10 +246,13 @@ class EnvoyWorker(Worker):
 
     def _property(self, path):
         request = self.requests.get(self._here())
-        if path == ROUTE_POLICY and request:
-            policy = self.policy_of(request)
-            return policy.encode() if policy else None
-        return None
+        if request is None:
+            return None
+        named = {"cluster_name": request.service_name, "route_name": request.route_name}
+        value = self.policy_of(request) if path == ROUTE_POLICY else None
+        if path[0] == "xds" and len(path) == 2:
+            value = named.get(path[1])
+        return None if value is None else value.encode()
 
     def policy_of(self, request):
         """The policy that the request's route names."""
@@ -172,9 +290,17 @@ class EnvoyWorker(Worker):
         owner = self._here()
         return self._new_call(self._root_of(owner), owner, target, fields, timeout)
 
+    def _foreign(self, name, arguments):
+        return foreign.sign(arguments) if name == b"sign" else (NOT_FOUND, None)
+
     def _continue(self):
         request = self.requests.get(self._here())
         if request is None or request.response is not None:
             return NOT_FOUND
         self._forward(request)
+        self._resumed.append(request)
         return OK
+
+
+def _upgrades(request):
+    return any(name == b"upgrade" for name, _ in request.fields)

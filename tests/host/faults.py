@@ -20,3 +20,8 @@ class NthFault:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+
+def failing(name, status):
+    """One kind of host call goes wrong, always."""
+    return lambda called: status if called == name else None

@@ -4,15 +4,25 @@ callouts go, and what becomes of their answers."""
 import re
 
 from tests.host.envoy import EnvoyWorker
-from tests.host.wasmx import TARGET, WasmxWorker
+from tests.host.wasmx import WasmxWorker
+from tests.host.wasmx_calls import TARGET
 from tests.host.worker import FAILED, Answer
 
 MOST_FIELDS = 100  # Envoy's max_request_headers_count, unless it is told otherwise
 NAME = re.compile(rb"[A-Za-z0-9_-]+")
 
 
-class _Details:
-    """The tests read from the answer why the filter gave it, whichever gateway it is."""
+class _Gateway:
+    """What both do alike. The tests read from the answer why the filter gave it, whichever it is."""
+
+    def arrived(self, request, data, is_complete, trailers):
+        """More of a request's body. In HTTP/1.1 its end comes by itself."""
+        if data:
+            self.body(request, data, False)
+        if is_complete and trailers:
+            self.trailers(request, trailers)
+        elif is_complete:
+            self.body(request, b"", True)
 
     def proxy_send_local_response(self, status, details, details_size, *others):
         self._details = self.vm.read(details, details_size)
@@ -24,7 +34,7 @@ class _Details:
         return super()._local_response((status, fields, body), grpc_status)
 
 
-class EnvoyGateway(_Details, EnvoyWorker):
+class EnvoyGateway(_Gateway, EnvoyWorker):
     """`clusters`: name -> (host, port)."""
 
     def __init__(self, module, clusters):
@@ -40,9 +50,8 @@ class EnvoyGateway(_Details, EnvoyWorker):
     def own_answer(self, fields):
         return 431 if len(fields) > MOST_FIELDS else None
 
-    def arrived(self, request, route, last):
-        self.headers_stop_all = route.headers_stop_all
-        self.body(request, last)
+    def _headers_stop_all(self, request):
+        return self.route_of(request.path).headers_stop_all
 
     def address_of(self, cluster):
         return self.clusters[cluster]
@@ -58,7 +67,7 @@ class EnvoyGateway(_Details, EnvoyWorker):
         return super()._make_call(target, fields, timeout)
 
 
-class WasmxGateway(_Details, WasmxWorker):
+class WasmxGateway(_Gateway, WasmxWorker):
     """Kong's: with its `upstream_scheme`, and with names of fields as its nginx takes them."""
 
     def taken(self, fields):
@@ -68,9 +77,6 @@ class WasmxGateway(_Details, WasmxWorker):
     def own_answer(self, fields):
         several = sum(name.lower() == b"authorization" for name, _ in fields) > 1
         return 400 if several else None
-
-    def arrived(self, request, route, last):
-        """nginx reads all of a body after the decision."""
 
     def address_of(self, target):
         match = TARGET.fullmatch(target)

@@ -62,8 +62,8 @@ class Body:
         size = int(named.get(b"content-length", b"0"))
         # Of a chunked one nobody knows before it comes.
         self.is_expected = self.is_chunked or size > 0
-        self.octets = bytearray()
         self.trailers = []
+        self._news = bytearray()
         self._parts = self._chunks(data) if self.is_chunked else self._octets(data, size)
         self.take()
 
@@ -71,13 +71,18 @@ class Body:
         """What has been received since."""
         self.is_complete = next(self._parts, True) is True
 
+    def news(self):
+        """What has been taken since it was asked for the last time."""
+        news, self._news = bytes(self._news), bytearray()
+        return news
+
     # These pause wherever more must come first.
 
     def _octets(self, data, size):
         while size:
             part = bytes(data[:size])
             del data[: len(part)]
-            self.octets += part
+            self._news += part
             size -= len(part)
             if size:
                 yield
@@ -105,10 +110,10 @@ def _field(line):
     return name, value.strip(b" \t")
 
 
-def request(method, path, fields, body):
-    """A request's octets, with these fields and no others but those that frame it."""
+def request(method, path, fields, body, octets):
+    """A request's octets, with these fields and no others but those that frame it, and with a body of
+    these octets that is framed as `body` was."""
     fields = [field for field in fields if field[0].lower() not in FRAMING]
-    octets = bytes(body.octets)
     if body.is_chunked:
         fields.append((b"transfer-encoding", b"chunked"))
         chunk = b"%x\r\n%s\r\n" % (len(octets), octets) if octets else b""

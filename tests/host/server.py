@@ -21,21 +21,23 @@ from tests.host.connection import Connection, Down
 class Route:
     """Requests whose path begins with `prefix` are guarded by the filter `name` with this
     configuration (bytes): one root for all routes with that name. On Envoy a route can name a policy,
-    and a filter has `headers_stop_all` (see EnvoyWorker)."""
+    and a filter has `headers_stop_all` (see EnvoyWorker). `service_name` and `route_name` are what the
+    gateway calls them: on Envoy the first is the cluster's."""
 
     prefix: bytes
     name: str
     configuration: bytes
     policy: str | None = None
     headers_stop_all: bool = True
+    service_name: str | None = None
+    route_name: str | None = None
 
 
 class Held:
-    """A request at the worker. When it has been decided, `told` can be read from."""
+    """A request at the worker. When nothing is left to be decided, `told` can be read from."""
 
-    def __init__(self, request, route):
+    def __init__(self, request):
         self.request = request
-        self.route = route
         self.told, self._telling = socket.socketpair()
         self._has_told = False
 
@@ -102,8 +104,9 @@ class Server:
     def holding(self, method, path, fields, has_body):
         route = self._route(path)
         with self._inside() as worker:
-            request = worker.request(self._roots[route.name], method, path, fields, has_body)
-            held = self._held[request.context] = Held(request, route)
+            names = {"service_name": route.service_name, "route_name": route.route_name}
+            request = worker.request(self._roots[route.name], method, path, fields, has_body, **names)
+            held = self._held[request.context] = Held(request)
         try:
             yield held
         finally:
@@ -114,10 +117,10 @@ class Server:
             finally:
                 held.close()
 
-    def more(self, held, last):
-        """More of a request's body has come."""
+    def more(self, held, data, is_complete, trailers):
+        """More of a request's body has come, or its end."""
         with self._inside() as worker:
-            worker.arrived(held.request, held.route, last)
+            worker.arrived(held.request, data, is_complete, trailers)
 
     def must_be_up(self):
         if self._crash:
@@ -149,7 +152,7 @@ class Server:
                 self._last_call = call.token
                 threading.Thread(target=self._call, args=(call,), daemon=True).start()
         for held in list(self._held.values()):
-            if held.request.is_over or self._crash:
+            if held.request.is_settled or self._crash:
                 held.tell()
 
     def _call(self, call):

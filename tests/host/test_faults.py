@@ -24,11 +24,11 @@ def test_one_host_call_that_fails_neither_opens_nor_hangs(either, status, kind, 
             scene.warm()
         token = getattr(scene.issuer, kind)()
         fault.after = nth
-        request = scene.send(token)
+        request = scene.send(token, body=b"order")
         scene.answer_all()
         scene.pass_time(6000)
         scene.answer_all()
-        assert request.is_over, f"it hangs: {fault.name} failed"
+        assert request.is_settled, f"it hangs: {fault.name} failed"
         if request.upstream is not None:
             assert kind == "token", fault.name
             assert request.value(b"x-user") == [b"5ae1"], fault.name
@@ -56,7 +56,7 @@ def test_a_host_that_gives_garbage_opens_nothing(either, garbage, from_start):
     if scene.root is None:
         return  # Envoy does not serve with such a configuration
     scene.worker.garbage = garbage
-    requests = [scene.send(scene.issuer.token()), scene.send()]
+    requests = [scene.send(scene.issuer.token(), body=b"order"), scene.send()]
     scene.answer_all()
     if scene.worker.tick_periods:
         scene.pass_time(6000)

@@ -39,6 +39,19 @@ def test_many_requests_wait_at_once_and_each_is_decided_once(either):
     assert all(request.is_over for request in waiting)
 
 
+@pytest.mark.parametrize("kind", ["token", "forged"])
+def test_a_body_that_comes_slowly_goes_up_as_it_came_or_not_at_all(either, kind):
+    scene = either()
+    request = scene.send(getattr(scene.issuer, kind)(), has_body=True)
+    scene.worker.body(request, b"ab", False)
+    scene.answer_all()
+    scene.worker.body(request, b"cd", False)
+    scene.worker.trailers(request, [(b"x-checksum", b"12ab")])
+    assert request.is_settled
+    assert request.status == {"token": 200, "forged": 401}[kind]
+    assert request.body.up == (b"abcd" if kind == "token" else b"")
+
+
 def test_a_host_that_cannot_wake_lets_few_wait(kong):
     scene = kong()
     requests = [scene.send(scene.issuer.token()) for _ in range(ALL)]
@@ -194,11 +207,12 @@ def test_envoy_does_not_serve_with_a_bad_configuration(envoy):
 def test_a_body_lets_nothing_through_before_the_decision(envoy, kind):
     scene = envoy(headers_stop_all=False)
     request = scene.send(getattr(scene.issuer, kind)(), has_body=True)
-    for last in (False, False, True):
-        scene.worker.body(request, last)
+    for data, last in ((b"ab", False), (b"cd", False), (b"", True)):
+        scene.worker.body(request, data, last)
         assert request.upstream is None
     scene.answer_all()
     assert request.status == {"token": 200, "forged": 401}[kind]
+    assert request.body.up == (b"abcd" if kind == "token" else b"")
 
 
 def test_a_policy_that_does_not_exist_is_no_policy(envoy):

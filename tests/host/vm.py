@@ -38,17 +38,17 @@ def module(path):
 
 
 class Vm:
-    """One instance. `calls` has the host's functions by name; each gets the numbers that the module
-    gave, unsigned, and answers with a status.
+    """One instance. `calls` has the host's functions by name, `wasi` those of WASI that are the host's
+    own; each gets the numbers that the module gave, unsigned, and answers with a status.
 
     What the module allocates for the host is never more than it asked for.
     """
 
-    def __init__(self, path, calls):
+    def __init__(self, path, calls, wasi):
         compiled = module(path)
         self._store = wasmtime.Store(_engine())
         linker = wasmtime.Linker(_engine())
-        known = {"env": calls, WASI: self._wasi()}
+        known = {"env": calls, WASI: {**self._wasi(), **wasi}}
         for wanted in compiled.imports:
             function = known.get(wanted.module, {}).get(wanted.name)
             if function is None:

@@ -23,6 +23,8 @@ USER = b"x-user"
 AT_ONCE = 40
 # So many steps in one worker; then it is looked at, and another begins.
 LENGTH = 400
+# Octets of a body that a host holds, or shows.
+BODY_LIMIT = 1000
 
 SETTINGS = [
     {},
@@ -53,12 +55,18 @@ class Walk:
         self.stranded = set()  # contexts whose answer the host did not take
         self.unguarded = set()  # and those whose way it did not close
         self.history = []
-        named = {"headers_stop_all": self.random.random() < 0.5} if profile == "envoy" else {
+        named = {
+            "headers_stop_all": self.random.random() < 0.5,
+            "buffer_limit": BODY_LIMIT,
+        } if profile == "envoy" else {
             "shm_kv": True,
             "collide": self.random.random() < 0.3,
             "names_root": self.random.random() < 0.5,
+            "client_body_buffer_size": BODY_LIMIT,
+            "new_request_id": lambda: self.random.randbytes(16).hex(),
         }  # fmt: skip
-        self.worker = PROFILES[profile](MODULE, now=START, fault=self.fault, **named)
+        randomness = self.random.choice([self.random.randbytes, b"\0"])
+        self.worker = PROFILES[profile](MODULE, now=START, fault=self.fault, randomness=randomness, **named)
         self.issuer = Issuer()
         self.withdrawn = []
         self.requests = []
@@ -73,7 +81,7 @@ class Walk:
     def step(self):
         kinds = [
             (30, self.arrive), (30, self.answer), (12, self.tick), (8, self.leave), (4, self.nobodys),
-            (3, self.body), (3, self.faults), (2, self.rotate), (1, self.reconfigure), (2, self.jump),
+            (12, self.body), (3, self.faults), (2, self.rotate), (1, self.reconfigure), (2, self.jump),
         ]  # fmt: skip
         (act,) = self.random.choices([act for _, act in kinds], [weight for weight, _ in kinds])
         self.note(act.__name__)
@@ -115,9 +123,8 @@ class Walk:
         if self.profile == "wasmx" and self.random.random() < 0.2:
             # The service's filter, and the route's. What the one sets the other takes for the client's.
             several = {"then": [self.second]}
-        request = self.worker.request(
-            self.root, path=path, fields=fields, has_body=self.random.random() < 0.3, **several
-        )
+        body = self.random.choice([{}, {}, {"has_body": True}, {"body": self.piece()}])
+        request = self.worker.request(self.root, path=path, fields=fields, **body, **several)
         request.kind, request.extra, request.token, request.subject = kind, extra, token, subject
         request.seen, request.first = False, self.root
         self.note(f"{kind} {extra} {path} -> {request.status}")
@@ -152,15 +159,25 @@ class Walk:
         token = self.random.choice([0, 1, 4242, 0xFFFFFFFF, self.worker.last_token])
         # A host that takes neither the guard nor a refusal leaves nothing to be done.
         lost = self.stranded & self.unguarded
-        waiting = [request for request in self.requests if not request.is_over and request.context not in lost]
+        waiting = [request for request in self.requests if not request.is_over and not self.contexts(request) & lost]
         if waiting and token not in self.worker.calls and self.random.random() < 0.7:
             self.worker.answer_nobodys(self.random.choice(waiting), token, answer)
         elif token not in self.worker.calls:
             self.worker._deliver(self.random.choice([0, 4242, self.root]), token, answer)
 
     def body(self):
-        if self.requests:
-            self.worker.body(self.random.choice(self.requests))
+        incomplete = [request for request in self.requests if not request.body.is_complete]
+        if not incomplete:
+            return
+        request = self.random.choice(incomplete)
+        if self.random.random() < 0.1:
+            self.worker.trailers(request, [(b"x-checksum", b"12ab")])
+        else:
+            self.worker.body(request, self.piece(), self.random.random() < 0.4)
+        self.note(f"{len(request.body.come)} of a body, {request.body.is_complete} -> {request.status}")
+
+    def piece(self):
+        return self.random.randbytes(self.random.choice([0, 0, 1, 100, BODY_LIMIT, BODY_LIMIT + 1]))
 
     def faults(self):
         self.fault_rate = self.random.choice([0.0, 0.0, 0.01, 0.1, 0.5])
@@ -239,6 +256,10 @@ class Walk:
         self.worker.leave(request)
         self.fault_rate = rate
 
+    def contexts(self, request):
+        """One for each filter that has seen it."""
+        return {context for context, _ in request.contexts} if self.profile == "wasmx" else {request.context}
+
     def note(self, text):
         self.history = [*self.history[-40:], text]
 
@@ -259,6 +280,8 @@ class Walk:
             if request.upstream is not None and not request.seen:
                 request.seen = True
                 self.went_up(request)
+            if request.body.is_lost:
+                raise Wrong("a request went up without its body")
             waits = self.profile == "wasmx" and not request.is_over and self.worker.pending(request.context)
             if waits and request.variables["upstream_scheme"] != b"denied":
                 raise Wrong("the way to the upstream is open while a request waits")
@@ -289,10 +312,12 @@ class Walk:
     def finish(self):
         """Everything works again, and time passes: nobody is left."""
         self.fault_rate = 0.0
+        for request in self.requests:
+            self.worker.body(request)
         self.calm_down(80)
         for request in self.requests:
-            answer_lost = self.profile == "wasmx" and request.context in self.stranded
-            if not request.is_over and not answer_lost:
+            answer_lost = self.profile == "wasmx" and self.contexts(request) & self.stranded
+            if not request.is_settled and not answer_lost:
                 raise Wrong(f"a request hangs: {request.kind} {request.extra}")
         for request in list(self.requests):
             self.end(request)

@@ -4,13 +4,14 @@ seen to: what is not decided goes up.
 `Crash` stands for the end of the worker's process (SIGSEGV).
 """
 
-import re
+import os
 import urllib.parse
-import zlib
 
 from tests.host.kong_json import rewritten
-from tests.host.vm import Trap, Unloadable
-from tests.host.worker import CONTINUE, NOT_FOUND, OK, Crash, Request, Worker
+from tests.host.randomness import predictable
+from tests.host.vm import Unloadable
+from tests.host.wasmx_calls import WasmxCalls
+from tests.host.worker import CONTINUE, Crash, Request, Worker
 
 # The worker ends without one of these.
 CALLBACKS = [
@@ -19,17 +20,24 @@ CALLBACKS = [
 ]  # fmt: skip
 # Of another signature here, so that nothing is served.
 FORBIDDEN = "proxy_get_log_level"
-TARGET = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}))?|unix:/.+")
-MOST_FIELDS = 100
 
 
-class WasmxWorker(Worker):
+class WasmxWorker(WasmxCalls, Worker):
     """`names_root`: an answer's callback names the root, as in newer versions, and not the request.
     `shm_kv`: whether `nginx_wasm_shm_kv` is set. `variables`: nginx's, of each request; without
-    `upstream_scheme` it is not Kong's nginx. `collide`: all shared names have one checksum."""
+    `upstream_scheme` it is not Kong's nginx. `collide`: all shared names have one checksum.
+    `client_body_buffer_size`: a longer body (octets) is told of and not shown. `random_seed`: of
+    `random_get`, in each instance anew. `new_request_id`: makes `$request_id`."""
 
-    def __init__(self, *arguments, names_root=False, shm_kv=False, variables=None, collide=False, **named):
+    def __init__(
+        self, *arguments, names_root=False, shm_kv=False, variables=None, collide=False,
+        client_body_buffer_size=8192, random_seed=4711, new_request_id=lambda: os.urandom(16).hex(), **named,
+    ):  # fmt: skip
         super().__init__(*arguments, **named)
+        self.client_body_buffer_size = client_body_buffer_size
+        self.random_seed = random_seed
+        self.new_request_id = new_request_id
+        self._own_randomness = self.randomness is None
         self.names_root = names_root
         self.last_root = 0x8000_0000
         self.shm_kv = shm_kv
@@ -46,6 +54,11 @@ class WasmxWorker(Worker):
             raise Crash(f"missing callbacks: {missing}")
         if FORBIDDEN in self.vm.imports:
             raise Unloadable(FORBIDDEN)
+
+    def load(self):
+        if self._own_randomness:
+            self.randomness = predictable(self.random_seed)
+        super().load()
 
     def configure(self, configuration):
         """The root. Refused, or after a trap, all filters are off on every route."""
@@ -70,8 +83,28 @@ class WasmxWorker(Worker):
     def _named(self, context):
         return self._root_of(context) if self.names_root else context
 
-    def body(self, request):
-        """The body callback comes once, after the callouts' answers, with all of it."""
+    def body(self, request, data=b"", last=True):
+        """More of a body, as it arrives. Only when all of it is there a filter is told, and not before
+        its callouts have their answers."""
+        if request.body.is_complete:
+            return
+        request.body.add(data, last)
+        if request.is_read and not request.is_over:
+            self._forward(request)
+
+    def trailers(self, request, _fields):
+        """The end of a body, with trailers, of which no filter is told."""
+        self.body(request, b"", True)
+
+    def pending(self, context):
+        """Of all filters of its request."""
+        request = self.requests.get(context)
+        contexts = [context for context, _ in request.contexts] if request else [context]
+        return [call for call in self.calls.values() if call.owner in contexts]
+
+    def _root_of(self, context):
+        request = self.requests.get(context)
+        return dict(request.contexts)[context] if request else context
 
     def _after_answer(self, request):
         if request.is_over:
@@ -99,7 +132,10 @@ class WasmxWorker(Worker):
         pseudo.append((b":authority", b"localhost:8000"))
         request = Request(context, root, method, path, pseudo + pairs, has_body)
         request.real_fields = list(pairs)
-        request.variables = dict(self.variables)
+        own = {"request_id": self.new_request_id().encode(), "server_protocol": b"HTTP/1.1"}
+        request.variables = {**own, **self.variables}
+        request.is_read = False  # by nginx, as all filters let its headers pass
+        request.untold = None  # contexts of those that have not been told of its body
         request.raw_path = path
         request.contexts = [(context, root)]
         request.then = self._then
@@ -144,19 +180,32 @@ class WasmxWorker(Worker):
         return True
 
     def _forward(self, request):
-        """On to the next filter; behind the last its body comes to all of them, and it goes up."""
+        """On to the next filter; behind the last its body is read and comes to all of them, and it goes
+        up."""
         if request.is_over or self._next_filter(request):
             return
-        if request.has_body and not request.is_over:
-            for context, _ in request.contexts:
-                action = self._enter(context, "proxy_on_request_body", context, 1, 1)
-                if request.stashed is not None:
-                    request.response = request.stashed
-                    return
-                if action != CONTINUE:
-                    request.paused = True
-                    return
-        self._go_up(request)
+        request.is_read = True
+        if request.body.is_complete and self._tell_of_body(request):
+            self._go_up(request)
+
+    def _tell_of_body(self, request):
+        """False if one of the filters holds it, or answers."""
+        if request.untold is None:
+            request.untold = [context for context, _ in request.contexts] if request.body.come else []
+        while request.untold and not request.is_over:
+            context = request.untold.pop(0)
+            size, trapped = len(request.body.come), len(self.traps)
+            action = self._enter(context, "proxy_on_request_body", context, size, 1)
+            if len(self.traps) > trapped:
+                return False  # what becomes of it is decided
+            if request.stashed is not None:
+                request.response = request.response or request.stashed
+            elif action != CONTINUE:
+                request.paused = True
+                return False
+            elif self.pending(context):
+                raise Crash("Continue after a dispatch")
+        return True
 
     def leave(self, request):
         for context, _ in request.contexts[:-1]:
@@ -174,6 +223,7 @@ class WasmxWorker(Worker):
             return
         request.times_up += 1
         request.upstream = (request.raw_path, request.real_fields)
+        request.body.up, request.body.has_ended = request.body.come, True
 
     def _new_root(self):
         # A checksum, while requests are counted: the two may meet.
@@ -211,123 +261,3 @@ class WasmxWorker(Worker):
         for root, configuration in self.configurations.items():
             self._enter(root, "proxy_on_context_create", root, 0)
             self._enter(root, "proxy_on_configure", root, len(configuration))
-
-    # Host calls
-
-    def proxy_set_effective_context(self, _context):
-        return OK  # and does nothing
-
-    def _request(self):
-        request = self.requests.get(self.active)
-        if request is None:
-            raise Crash(f"a request's host call in {self.callback}")
-        return request
-
-    def _fields(self, kind):
-        if kind == 6:
-            if self.call_answer is None:
-                raise Crash("an answer's fields outside of its callback")
-            return self.call_answer.fields
-        # The rest is cut, silently.
-        return self._request().fields[:MOST_FIELDS]
-
-    def _set_field(self, request, name, value):
-        if name == b":path":
-            if b"?" in value:
-                raise Trap("a path with a query cannot be set")
-            return  # to no effect
-        if not value:
-            return self._remove_field(request, name)
-        same = [i for i, field in enumerate(request.fields) if field[0].lower() == name.lower()]
-        if len(same) > 1:
-            # Hidden from the filter, and all go up.
-            return self._hide(request, name)
-        if same:
-            request.fields[same[0]] = (request.fields[same[0]][0], value)
-            real = [i for i, field in enumerate(request.real_fields) if field[0].lower() == name.lower()]
-            # What was removed before is still there, in front.
-            if len(real) == 1:
-                request.real_fields[real[0]] = (request.real_fields[real[0]][0], value)
-            return None
-        request.fields.append((name, value))
-        request.real_fields.append((name, value))
-        return None
-
-    def _remove_field(self, request, name):
-        there = any(field[0].lower() == name.lower() for field in request.fields)
-        if name == b":path" or (name.lower() == b"cookie" and not there):
-            raise Crash(f"removing {name}")
-        self._hide(request, name)
-
-    @staticmethod
-    def _hide(request, name):
-        """From the filter: upstream it stays."""
-        request.fields = [field for field in request.fields if field[0].lower() != name.lower()]
-
-    def _property(self, path):
-        if self.callback == "proxy_on_configure":
-            raise Crash("get_property in on_configure")
-        request = self._request()
-        if path == ["request", "path"]:
-            return request.raw_path
-        if path[0] == "ngx":
-            return request.variables.get(".".join(path[1:]))
-        if path[0] == "kong" and path[1] in ("response", "service"):
-            raise Trap(f"property {path}")
-        return None
-
-    def _set_property(self, path, value):
-        request = self._request()
-        if path[0] == "ngx" and path[1] in request.variables:
-            request.variables[path[1]] = value
-            return OK
-        if path[:3] == ["kong", "ctx", "shared"]:
-            request.properties[".".join(path)] = value
-            return OK
-        if path[0] == "kong":
-            raise Trap(f"property {path}")
-        return NOT_FOUND
-
-    def _shared_name(self, name):
-        if not self.shm_kv:
-            raise Trap("no shared memory for keys and values")
-        return 0 if self.collide else zlib.crc32(name)
-
-    def _may_write(self, found, version):
-        return (found is None and version == 0) or (found is not None and found[1] == version)
-
-    def proxy_set_tick_period_milliseconds(self, period):
-        root = self._root_of(self.active)
-        if root in self.ticks_asked:
-            raise Trap("tick_period already set")
-        self.ticks_asked.add(root)
-        return super().proxy_set_tick_period_milliseconds(period)
-
-    def proxy_define_metric(self, kind, name, name_size, address):
-        if name_size > 256 - len("pw.jwt_keycloak."):
-            raise Trap("the name of a metric is too long")
-        return super().proxy_define_metric(kind, name, name_size, address)
-
-    def _local_response(self, response, _grpc_status):
-        request = self._request()
-        if request.stashed is not None or self._refused:
-            raise Trap("local response already stashed")
-        status, fields, body = response
-        # Of several set-cookie only the last is left, and a line feed is added.
-        request.stashed = (status, fields, body + b"\n")
-        return OK
-
-    def _make_call(self, target, fields, timeout):
-        allowed = ("proxy_on_request_headers", "proxy_on_request_body", "proxy_on_tick", "proxy_on_http_call_response")
-        if self.callback not in allowed:
-            raise Trap(f"dispatch in {self.callback}")
-        match = TARGET.fullmatch(target)
-        if not match or (match[3] and not 0 < int(match[3]) < 65536):
-            raise Trap(f"bad target {target!r}")
-        if not fields.get(b":method") or not fields.get(b":path"):
-            raise Trap("no :method or no :path")
-        return self._new_call(self.active, self.active, target, fields, timeout)
-
-    def _continue(self):
-        self._request().resumed = True
-        return OK

@@ -7,18 +7,16 @@ notes what becomes of each request. What the hosts do in a different way is in e
 
 import dataclasses
 
-from tests.host import header_map
+from tests.host.randomness import constant
+from tests.host.body import Body
+from tests.host.host_calls import (  # statuses and names: who has a worker finds them here
+    BAD_ARGUMENT, CAS_MISMATCH, ENV_CALLS, HOST_CALLS, INTERNAL_FAILURE, NOT_FOUND, OK, WASI_CALLS, HostCalls,
+)  # fmt: skip
 from tests.host.vm import Trap, Vm
 
-OK, NOT_FOUND, BAD_ARGUMENT = 0, 1, 2
-CAS_MISMATCH = 8
-INTERNAL_FAILURE = 10
-CONTINUE, PAUSE = 0, 1
+__all__ = ["BAD_ARGUMENT", "CAS_MISMATCH", "HOST_CALLS", "INTERNAL_FAILURE", "NOT_FOUND", "OK"]
 
-REQUEST_HEADERS, CALL_HEADERS = 0, 6
-CALL_BODY, PLUGIN_CONFIGURATION = 4, 7
-COUNTER, GAUGE, HISTOGRAM = 0, 1, 2
-LEVELS = ["trace", "debug", "info", "warn", "error", "critical"]
+CONTINUE, PAUSE = 0, 1
 
 
 class Crash(Exception):
@@ -61,8 +59,13 @@ class Call:
 
 
 class Request:
-    """A request at the host, and what became of it: `upstream` is what went up (path and fields),
-    `response` what was answered (status, fields, body). Neither: it waits, or hangs."""
+    """A request at the host, and what became of it: `upstream` is what went up (path and fields; of
+    its body what `body.up` has), `response` what was answered (status, fields, body). Neither: it
+    waits, or hangs."""
+
+    # Of its route; None: it has none.
+    service_name = "orders-service"
+    route_name = "orders-route"
 
     def __init__(self, context, root, method, path, fields, has_body):
         self.context = context
@@ -71,6 +74,7 @@ class Request:
         self.path = path
         self.fields = fields  # as the module sees them
         self.has_body = has_body
+        self.body = Body(has_body)
         self.stashed = None
         self.resumed = False
         self.paused = False
@@ -86,6 +90,11 @@ class Request:
         return self.gone or self.upstream is not None or self.response is not None
 
     @property
+    def is_settled(self):
+        """Nothing is left to be decided: what goes up has gone up with all of its body."""
+        return self.gone or self.response is not None or (self.upstream is not None and self.body.has_ended)
+
+    @property
     def status(self):
         """As a client sees it."""
         if self.upstream is not None:
@@ -97,16 +106,18 @@ class Request:
         return [value for key, value in self.upstream[1] if key.lower() == name.lower()]
 
 
-class Worker:
+class Worker(HostCalls):
     """A worker with one module. `fault(name)` may answer for a host call, with a status; `garbage` is
-    given instead of whatever the host would hand over."""
+    given instead of whatever the host would hand over. `randomness`: where `random_get` has its octets
+    from in place of the host's own, as in randomness.py; octets are a constant."""
 
-    def __init__(self, module, now=0, shared=None, fault=None, garbage=None):
+    def __init__(self, module, now=0, shared=None, fault=None, garbage=None, randomness=None):
         self.module = module
         self.now = now  # milliseconds since the Unix epoch
         self.shared = {} if shared is None else shared
         self.fault = fault or (lambda name: None)
         self.garbage = garbage
+        self.randomness = constant(randomness) if isinstance(randomness, bytes) else randomness
         self.vm = None
         self.configurations = {}  # root -> text
         self.tick_periods = {}
@@ -124,7 +135,8 @@ class Worker:
     # The life of the module
 
     def load(self):
-        self.vm = Vm(self.module, {name: self._call(name) for name in HOST_CALLS})
+        env, wasi = ({name: self._call(name) for name in names} for names in (ENV_CALLS, WASI_CALLS))
+        self.vm = Vm(self.module, env, wasi)
 
     def add_root(self, configuration):
         """A configuration (bytes): its root context, and whether the module took it."""
@@ -151,13 +163,21 @@ class Worker:
 
     # Requests
 
-    def request(self, root, method="GET", path="/", fields=(), has_body=False):
+    def request(self, root, method="GET", path="/", fields=(), has_body=False, body=None, **attributes):
+        """`body`: all of it, which comes at once. `has_body` without it: it comes by `body`, and perhaps
+        `trailers`. `attributes` are the request's own, such as its `service_name`."""
         context = self._new_context()
         pairs = [(_bytes(name), _bytes(value)) for name, value in fields]
+        has_body = has_body or bool(body)
         request = self._make_request(context, root, _bytes(method), _bytes(path), pairs, has_body)
+        for name, value in attributes.items():
+            assert hasattr(request, name), name
+            setattr(request, name, value)
         self.requests[context] = request
         self._enter(context, "proxy_on_context_create", context, root)
         self._headers(request)
+        if body:
+            self.body(request, body)
         return request
 
     def leave(self, request):
@@ -228,147 +248,6 @@ class Worker:
     def _give(self, data, address, size_address):
         self.vm.give(data if self.garbage is None else self.garbage, address, size_address)
 
-    # Host calls that are alike
-
-    def proxy_log(self, level, address, size):
-        self.log.append((LEVELS[level], self.vm.read(address, size).decode(errors="replace")))
-        return OK
-
-    def proxy_get_current_time_nanoseconds(self, address):
-        self.vm.write_number(address, self.now * 1_000_000, 8)
-        return OK
-
-    def proxy_set_tick_period_milliseconds(self, period):
-        self.tick_periods[self._root_of(self.active)] = period
-        return OK
-
-    def proxy_get_buffer_bytes(self, buffer, _start, size, address, size_address):
-        if buffer == PLUGIN_CONFIGURATION:
-            data = self.configurations[self._root_of(self.active)]
-        elif buffer == CALL_BODY and self.call_answer is not None:
-            data = self.call_answer.body
-            if self.call_answer.told_size is not None:
-                return BAD_ARGUMENT
-        else:
-            return BAD_ARGUMENT
-        if not data:
-            return NOT_FOUND
-        self._give(data[:size], address, size_address)
-        return OK
-
-    def proxy_get_header_map_pairs(self, kind, address, size_address):
-        fields = self._fields(kind)
-        if fields is None:
-            return BAD_ARGUMENT
-        self._give(header_map.encode(fields), address, size_address)
-        return OK
-
-    def proxy_get_header_map_value(self, kind, name, name_size, address, size_address):
-        fields = self._fields(kind)
-        if fields is None:
-            return BAD_ARGUMENT
-        wanted = self.vm.read(name, name_size).lower()
-        for key, value in fields:
-            if key.lower() == wanted:
-                self._give(value, address, size_address)
-                return OK
-        return NOT_FOUND
-
-    def proxy_replace_header_map_value(self, kind, name, name_size, value, value_size):
-        assert kind == REQUEST_HEADERS
-        self._set_field(self._request(), self.vm.read(name, name_size), self.vm.read(value, value_size))
-        return OK
-
-    def proxy_remove_header_map_value(self, kind, name, name_size):
-        assert kind == REQUEST_HEADERS
-        self._remove_field(self._request(), self.vm.read(name, name_size))
-        return OK
-
-    def proxy_get_property(self, path, path_size, address, size_address):
-        value = self._property(self.vm.read(path, path_size).decode().split("\0"))
-        if value is None:
-            return NOT_FOUND
-        self._give(value, address, size_address)
-        return OK
-
-    def proxy_set_property(self, path, path_size, value, value_size):
-        path = self.vm.read(path, path_size).decode().split("\0")
-        return self._set_property(path, self.vm.read(value, value_size))
-
-    def proxy_define_metric(self, kind, name, name_size, address):
-        metric = (kind, self.vm.read(name, name_size).decode())
-        numbers = list(self.metrics)
-        if metric not in self.metrics:
-            self.metrics[metric] = 0
-            numbers.append(metric)
-        self.vm.write_number(address, numbers.index(metric))
-        return OK
-
-    def proxy_increment_metric(self, metric, by):
-        kind, _ = self._metric(metric)
-        if kind != COUNTER:
-            raise Trap("only counters are incremented")
-        self.metrics[self._metric(metric)] += by
-        return OK
-
-    def proxy_record_metric(self, metric, value):
-        kind, _ = self._metric(metric)
-        if kind == COUNTER:
-            raise Trap("a counter is not recorded")
-        self.metrics[self._metric(metric)] += value
-        return OK
-
-    def proxy_get_shared_data(self, name, name_size, address, size_address, version_address):
-        found = self.shared.get(self._shared_name(self.vm.read(name, name_size)))
-        if found is None:
-            return NOT_FOUND
-        value, version = found
-        self._give(value, address, size_address)
-        self.vm.write_number(version_address, version)
-        return OK
-
-    def proxy_set_shared_data(self, name, name_size, value, value_size, version):
-        key = self._shared_name(self.vm.read(name, name_size))
-        found = self.shared.get(key)
-        if not self._may_write(found, version):
-            return CAS_MISMATCH
-        self.shared[key] = (self.vm.read(value, value_size), found[1] + 1 if found else 1)
-        return OK
-
-    def proxy_send_local_response(
-        self, status, details, details_size, body, body_size, fields, fields_size, grpc_status
-    ):
-        request = self.requests.get(self.active)
-        if request:
-            request.details = self.vm.read(details, details_size)
-        response = (
-            status,
-            header_map.decode(self.vm.read(fields, fields_size)),
-            self.vm.read(body, body_size) if body_size else b"",
-        )
-        return self._local_response(response, None if grpc_status == 0xFFFFFFFF else grpc_status)
-
-    def proxy_http_call(
-        self, target, target_size, fields, fields_size, _body, _body_size, _trailers, _trailers_size, timeout, token
-    ):  # fmt: skip
-        call = self._make_call(
-            self.vm.read(target, target_size).decode(),
-            dict(header_map.decode(self.vm.read(fields, fields_size))),
-            timeout,
-        )
-        if call is None:
-            return BAD_ARGUMENT
-        self.calls[call.token] = call
-        self.vm.write_number(token, call.token)
-        return OK
-
-    def proxy_continue_stream(self, stream):
-        assert stream == 0, "not a request"
-        return self._continue()
-
-    def _metric(self, number):
-        return list(self.metrics)[number]
-
     def _root_of(self, context):
         request = self.requests.get(context)
         return request.root if request else context
@@ -377,5 +256,3 @@ class Worker:
 def _bytes(text):
     return text if isinstance(text, bytes) else text.encode("latin-1")
 
-
-HOST_CALLS = [name for name in dir(Worker) if name.startswith("proxy_")] + ["proxy_set_effective_context"]
