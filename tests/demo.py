@@ -17,8 +17,12 @@ import time
 
 from .stack import ROOT, StackError, kong, ports
 from .stack.envoy import Envoy, render
+from .stack.gateway_jwt import PublishedKeys, Verifier
 from .stack.keycloak import Keycloak
 from .stack.upstream import Upstream
+
+# What the gateway signs for the upstream, as the files say.
+ISSUER, AUDIENCE, JWKS_PATH = "http://localhost:8000", "upstream", "/.well-known/gateway-jwks.json"
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "cyan": "36"}
 PAINT = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -64,8 +68,11 @@ def run(keep, on_kong):
 
     name = type(gateway).__name__
     say(f"Starting Keycloak, an upstream that shows what it received, and {name} with the filter", "bold")
-    with keycloak, Upstream(upstream_port) as upstream, gateway:
-        demo = Demo(keycloak, upstream, gateway)
+    # The upstream has no key of the gateway's, only the address where it publishes them.
+    keys = PublishedKeys(f"http://{ports.HOST}:{gateway_port}{JWKS_PATH}")
+    verifier = Verifier(keys, ISSUER, AUDIENCE)
+    with keycloak, Upstream(upstream_port, verifier) as upstream, gateway:
+        demo = Demo(keycloak, upstream, gateway, keys)
         demo.play()
         demo.close()
         if keep:
@@ -79,10 +86,11 @@ def run(keep, on_kong):
 
 
 class Demo:
-    def __init__(self, keycloak, upstream, gateway):
+    def __init__(self, keycloak, upstream, gateway, keys):
         self.keycloak = keycloak
         self.upstream = upstream
         self.gateway = gateway
+        self.keys = keys
         self.name = type(gateway).__name__
         self.url = f"http://localhost:{gateway.address[1]}"
         self.steps = 0
@@ -97,6 +105,12 @@ class Demo:
         self.step("A good token", "orders-app gets a token by its secret, with the scope that /orders asks for.")
         good = self.client_token("orders-app", "Function1/read")
         self.call("/orders/1", good, 200, show_headers=True)
+
+        self.step("The gateway's word", f"The upstream gets a JWT that {self.name} signed. It verifies it with the key that is published:")
+        self.published_keys()
+        self.call("/orders/1", good, 200, shows_jwt=True)
+        say("  A client that makes one up gets no further than the gateway, which puts its own there:")
+        self.call("/orders/1", good, 200, shows_jwt=True, made_up="eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9.")
 
         self.step("One address", "The token came from the gateway, which passes on Keycloak's public endpoints, and nothing else of it.")
         document = self.keycloak_answer("/realms/demo/.well-known/openid-configuration")
@@ -233,19 +247,35 @@ class Demo:
             logs = f"{relative(self.gateway.log)}, {relative(self.keycloak.log)}"
             raise StackError(f"{path} was not answered by Keycloak but with {answer[:200]!r}; logs: {logs}") from None
 
+    def published_keys(self):
+        """What anybody may know of the key that signs."""
+        url = f"{self.url}{JWKS_PATH}"
+        say(f"  $ curl {url}", "cyan")
+        self.calls += 1
+        answer = curl([url])
+        try:
+            keys = json.loads(answer)["keys"]
+        except (KeyError, ValueError):
+            keys = []
+        for key in keys:
+            say(f"    {json.dumps(key)}", "dim")
+        self.expect(len(keys) == 1 and "d" not in keys[0], "one key is published, and not its private half")
+
     def show_claims(self, token, *names):
         shown = {name: value for name, value in claims(token).items() if name in names}
         say(f"  claims: {json.dumps(shown)}", "dim")
 
-    def call(self, path, token, status, reason=None, show_headers=False):
+    def call(self, path, token, status, reason=None, show_headers=False, shows_jwt=False, made_up=None):
         """Calls the gateway; `reason` is the one that Envoy's access log has to show for a refusal.
 
-        Kong's access log has none: there the answer says it.
+        Kong's access log has none: there the answer says it. `made_up` is a client's own header JWT.
         """
         url = f"{self.url}{path}"
         before = self.upstream.count()
-        say(f"  $ curl -i {url}" + (' -H "Authorization: Bearer $TOKEN"' if token else ""), "cyan")
-        answer = curl(["-i", url] + (["-H", f"Authorization: Bearer {token}"] if token else []))
+        own = ["-H", f"JWT: {made_up}"] if made_up else []
+        shown = f"  $ curl -i {url}" + (' -H "Authorization: Bearer $TOKEN"' if token else "")
+        say(shown + (f' -H "JWT: {made_up}"' if made_up else ""), "cyan")
+        answer = curl(["-i", url] + (["-H", f"Authorization: Bearer {token}"] if token else []) + own)
         self.calls += 1
         head, _, body = answer.partition("\r\n\r\n")
         lines = head.split("\r\n")
@@ -256,9 +286,11 @@ class Demo:
             received = json.loads(body)
             say(f"    the upstream received: {received['method']} {received['path']}")
             for name, value in received["headers"] if show_headers else []:
-                if name == "authorization":
+                if name in ("authorization", "jwt"):
                     value = f"{value[:20]}... ({len(value)} characters)"
                 say(f"      {name}: {value}", "dim")
+            if shows_jwt:
+                self._show_jwt(received)
         else:
             for line in lines:
                 if line.lower().startswith(("www-authenticate:", "retry-after:")):
@@ -279,12 +311,25 @@ class Demo:
             f"{path}: {status}, {reason}; nothing of it reached the upstream",
         )
 
+    def _show_jwt(self, received):
+        """What the upstream makes of the header JWT."""
+        seen = received["gateway_jwt"]
+        say(f"    the upstream on its JWT: verified: {json.dumps(seen['verified'])}")
+        for part in ("header", "claims", "error"):
+            if part in seen:
+                say(f"      {part}: {json.dumps(seen[part])}", "dim")
+        # For the one who called, and nobody else.
+        caller = claims(dict(received["headers"])["authorization"].removeprefix("Bearer "))
+        good = seen["verified"] and seen["claims"].get("sub") == caller["sub"]
+        self.expect(good, "the gateway says for whom it passed the request on, and the upstream can believe it")
+
     def _logged_reason(self):
+        # The upstream asks for keys at the gateway, too.
         deadline = time.monotonic() + 5
-        while len(self.gateway.access_log()) < self.calls and time.monotonic() < deadline:
+        while len(self.gateway.access_log()) < self.calls + self.keys.fetches and time.monotonic() < deadline:
             time.sleep(0.02)
         entries = self.gateway.access_log()
-        return entries[-1]["reason"] if len(entries) == self.calls else None
+        return entries[-1]["reason"] if len(entries) == self.calls + self.keys.fetches else None
 
 
 def curl(arguments):

@@ -16,6 +16,8 @@ pub struct Abilities {
     pub removes_headers: bool,
     /// A request can be resumed by an event that is not its own.
     pub wakes_requests: bool,
+    /// It signs with RSASSA-PKCS1-v1_5 and ECDSA itself, and fast.
+    pub signs: bool,
 }
 
 impl Abilities {
@@ -25,5 +27,6 @@ impl Abilities {
         edits_path: true,
         removes_headers: true,
         wakes_requests: true,
+        signs: true,
     };
 }

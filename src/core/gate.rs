@@ -4,7 +4,9 @@
 //! is returned and reports back; a callout that could not be sent comes back as an answer that
 //! failed, so that nothing is left waiting for it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use log::Level;
 
@@ -25,8 +27,12 @@ use crate::keys::shared::{Cause, SharedData};
 use crate::keys::source::HttpUrl;
 use crate::metrics::{Measure, NONE, Outcome};
 use crate::refusal::{Reason, Refusal};
-use crate::request::{HeaderEdit, Request};
+use crate::request::{Body, HeaderEdit, Request};
 use crate::time::{Millis, UnixMillis};
+use crate::upstream_jwt::claims::Caller;
+use crate::upstream_jwt::key_set::KeySet;
+use crate::upstream_jwt::reuse::Reuse;
+use crate::upstream_jwt::unsigned::Unsigned;
 
 /// What became of a request.
 #[must_use]
@@ -34,6 +40,8 @@ use crate::time::{Millis, UnixMillis};
 pub enum Decision {
     Forward(Forward),
     Reply(Refusal),
+    /// The request is for the gateway itself: its public keys.
+    Publish(Rc<KeySet>),
 }
 
 /// A request that goes up, and what is done to it first.
@@ -43,6 +51,8 @@ pub struct Forward {
     pub headers: Vec<HeaderEdit>,
     /// What the gateway's other parts are told: names and values.
     pub properties: Vec<(String, Vec<u8>)>,
+    /// To be signed and set, over whatever stands in its header.
+    pub jwt: Option<Unsigned>,
 }
 
 /// What becomes of a request that just arrived.
@@ -52,6 +62,8 @@ pub enum Step {
     Decided(Decision),
     /// It waits; its decision comes with another event.
     Await,
+    /// It may go up when its body has been read.
+    AwaitBody,
 }
 
 /// What an event brings about besides.
@@ -59,6 +71,8 @@ pub enum Step {
 pub struct Effects {
     /// Of requests that waited until now.
     pub decisions: Vec<(RequestId, Decision)>,
+    /// Requests that waited until now, and may go up when their body has been read.
+    pub awaiting_body: Vec<RequestId>,
     pub calls: Vec<Call>,
     pub log: Vec<LogLine>,
     pub measures: Vec<Measure>,
@@ -68,6 +82,10 @@ pub struct Effects {
 /// one event.
 const MAX_WAITING: usize = 1000;
 
+/// So long a body may take to begin, at a host that has never shown one: Envoy shows none while a
+/// request is held, unless it is told to, and cannot be asked.
+const FIRST_BODY_WAIT: Millis = Millis::from_secs(5);
+
 /// The state of one filter configuration in one worker.
 #[derive(Debug)]
 pub struct Gate {
@@ -75,8 +93,12 @@ pub struct Gate {
     /// By the issuer's index; none for one whose keys are all configured.
     caches: Vec<Option<KeyCache>>,
     waiting: BTreeMap<RequestId, Waiting>,
+    awaiting_body: BTreeMap<RequestId, AwaitingBody>,
+    /// Whether the host has shown a body of a request that was held.
+    shows_bodies: bool,
     last_call: u32,
     abilities: Abilities,
+    reuse: RefCell<Reuse>,
 }
 
 /// A request that waits for keys.
@@ -88,6 +110,15 @@ struct Waiting {
     until: UnixMillis,
     /// It joined a fetch that began before it came, and may have a key that is newer.
     joined: bool,
+}
+
+/// A request that is judged, and waits for its body.
+#[derive(Debug)]
+struct AwaitingBody {
+    policy: Option<String>,
+    intake: Intake,
+    judgement: Judgement,
+    since: UnixMillis,
 }
 
 impl Gate {
@@ -104,8 +135,11 @@ impl Gate {
             settings,
             caches,
             waiting: BTreeMap::new(),
+            awaiting_body: BTreeMap::new(),
+            shows_bodies: false,
             last_call: 0,
             abilities,
+            reuse: RefCell::default(),
         }
     }
 
@@ -123,6 +157,9 @@ impl Gate {
         shared: &mut dyn SharedData,
         effects: &mut Effects,
     ) -> Step {
+        if let Some(key_set) = self.settings.key_set(request) {
+            return Step::Decided(Decision::Publish(Rc::clone(key_set)));
+        }
         let Some(policy) = self.settings.policy(request.policy.as_deref()) else {
             let text = "a route names a policy that the configuration does not have";
             effects.log.push(LogLine {
@@ -150,7 +187,8 @@ impl Gate {
                 if let Some(issuer) = judgement.issuer {
                     effects.measures.push(Measure::Keys { issuer, hit: true });
                 }
-                return Step::Decided(self.conclude(policy, intake, judgement, now, effects));
+                let name = request.policy.clone();
+                return self.go_on(id, name, intake, judgement, now, effects);
             }
         };
         effects.measures.push(Measure::Keys { issuer, hit: false });
@@ -167,7 +205,8 @@ impl Gate {
                     _ => otherwise,
                 };
                 judgement.verdict = Verdict::from(reason);
-                return Step::Decided(self.conclude(policy, intake, judgement, now, effects));
+                let name = request.policy.clone();
+                return self.go_on(id, name, intake, judgement, now, effects);
             }
             Wish::Join => {}
             Wish::Fetch(url) => self.send(issuer, Owner::Request(id), url, now, effects),
@@ -217,6 +256,51 @@ impl Gate {
             self.fetch_for_joined(issuer, now, shared, effects);
         }
         self.settle(now, effects, concerns);
+        if self.abilities.wakes_requests {
+            self.end_waits_for_bodies(now, effects);
+        }
+    }
+
+    /// The body of a request that is held has begun to come.
+    pub fn body_began(&mut self) {
+        self.shows_bodies = true;
+    }
+
+    /// So many octets of a request's body will be looked at; `None` if none of it is.
+    #[must_use]
+    pub fn reads_body(&self, id: RequestId) -> Option<usize> {
+        let waiting = self.waiting.get(&id).map(|waiting| &waiting.policy);
+        let awaiting_body = || self.awaiting_body.get(&id).map(|request| &request.policy);
+        let name = waiting.or_else(awaiting_body)?.as_deref();
+        let jwt = self.settings.policy(name)?.upstream_jwt.as_ref()?;
+        jwt.claims.need_body().then_some(jwt.body.bytes)
+    }
+
+    /// The body of a request is there, the whole of it, or cannot be read, for this reason.
+    pub fn body(
+        &mut self,
+        id: RequestId,
+        body: Result<&[u8], Reason>,
+        now: UnixMillis,
+        effects: &mut Effects,
+    ) {
+        // One that waits for keys as well needs it later.
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            match (&mut waiting.intake.circumstances, body) {
+                (Some(circumstances), Ok(body)) => circumstances.body_came(body),
+                (_, Err(reason)) => waiting.intake.question = Question::Refuse(reason),
+                (None, Ok(_)) => {}
+            }
+        }
+        let Some(mut request) = self.awaiting_body.remove(&id) else {
+            return;
+        };
+        match (&mut request.intake.circumstances, body) {
+            (Some(circumstances), Ok(body)) => circumstances.body_came(body),
+            (_, Err(reason)) => request.judgement.verdict = Verdict::from(reason),
+            (None, Ok(_)) => {}
+        }
+        self.conclude_body(id, request, now, effects);
     }
 
     /// A callout was answered, failed, or could not be sent.
@@ -257,6 +341,7 @@ impl Gate {
     /// A request went away, decided or not.
     pub fn gone(&mut self, id: RequestId) {
         self.waiting.remove(&id);
+        self.awaiting_body.remove(&id);
         for cache in self.caches.iter_mut().flatten() {
             cache.abandoned(Owner::Request(id));
         }
@@ -272,10 +357,129 @@ impl Gate {
 
     /// The host cannot go on: whoever waits is refused.
     pub fn refuse_all(&mut self, reason: Reason) -> Vec<(RequestId, Decision)> {
-        std::mem::take(&mut self.waiting)
-            .into_iter()
-            .map(|(id, waiting)| (id, self.base_refusal(reason, waiting.intake.is_grpc)))
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let awaiting_body = std::mem::take(&mut self.awaiting_body).into_iter();
+        waiting
+            .map(|(id, waiting)| (id, waiting.intake))
+            .chain(awaiting_body.map(|(id, request)| (id, request.intake)))
+            .map(|(id, intake)| (id, self.base_refusal(reason, intake.is_grpc)))
             .collect()
+    }
+
+    /// Concludes what has been judged, or waits for the body that its JWT depends on.
+    fn go_on(
+        &mut self,
+        id: RequestId,
+        name: Option<String>,
+        intake: Intake,
+        mut judgement: Judgement,
+        now: UnixMillis,
+        effects: &mut Effects,
+    ) -> Step {
+        let Some(policy) = self.settings.policy(name.as_deref()) else {
+            return Step::Decided(self.misconfigured(intake.is_grpc, effects));
+        };
+        match self.body_to_wait_for(policy, &intake, &judgement) {
+            Ok(false) => {}
+            Ok(true) => {
+                let request = AwaitingBody {
+                    policy: name,
+                    intake,
+                    judgement,
+                    since: now,
+                };
+                self.awaiting_body.insert(id, request);
+                return Step::AwaitBody;
+            }
+            Err(reason) => judgement.verdict = Verdict::from(reason),
+        }
+        Step::Decided(self.conclude(name.as_deref(), policy, intake, judgement, now, effects))
+    }
+
+    /// Whether a request's body must be read before it goes up; an error if that cannot be.
+    fn body_to_wait_for(
+        &self,
+        policy: &Policy,
+        intake: &Intake,
+        judgement: &Judgement,
+    ) -> Result<bool, Reason> {
+        let (Some(jwt), Some(circumstances)) = (&policy.upstream_jwt, &intake.circumstances) else {
+            return Ok(false);
+        };
+        let goes_up = match &judgement.verdict {
+            Verdict::Permit(..) | Verdict::Waived(_) => true,
+            Verdict::Refuse(reason, _)
+            | Verdict::NeedsKeys {
+                otherwise: reason, ..
+            } => self
+                .waiver(*reason, judgement.issuer, policy, intake)
+                .is_ok(),
+        };
+        if !goes_up || !jwt.claims.need_body() || circumstances.digest().is_some() {
+            return Ok(false);
+        }
+        let most = u64::try_from(jwt.body.bytes).unwrap_or(u64::MAX);
+        match circumstances.body {
+            _ if circumstances.is_endless => Err(Reason::EndlessBody),
+            Body::Announced {
+                length: Some(length),
+            } if length > most => Err(Reason::BodyTooLarge),
+            _ => Ok(true),
+        }
+    }
+
+    /// Refuses those whose bodies do not come.
+    fn end_waits_for_bodies(&mut self, now: UnixMillis, effects: &mut Effects) {
+        let overdue = |request: &AwaitingBody| {
+            let policy = self.settings.policy(request.policy.as_deref())?;
+            let (wait, reason) = match policy.upstream_jwt.as_ref()?.body.wait {
+                wait if self.shows_bodies || wait < FIRST_BODY_WAIT => (wait, Reason::BodyTimeout),
+                _ => (FIRST_BODY_WAIT, Reason::BodyNotShown),
+            };
+            let has_time = request.since.plus(wait).is_ahead(now, wait);
+            (!has_time).then_some(reason)
+        };
+        let overdue: Vec<_> = self
+            .awaiting_body
+            .iter()
+            .filter_map(|(id, request)| Some((*id, overdue(request)?)))
+            .collect();
+        for (id, reason) in overdue {
+            if reason == Reason::BodyNotShown {
+                effects.log.push(LogLine {
+                    level: Level::Error,
+                    text: "no body was shown to sign; Envoy needs \
+                        allow_on_headers_stop_iteration: true in the plugin's config"
+                        .to_owned(),
+                });
+            }
+            if let Some(mut request) = self.awaiting_body.remove(&id) {
+                request.judgement.verdict = Verdict::from(reason);
+                self.conclude_body(id, request, now, effects);
+            }
+        }
+    }
+
+    /// Decides a request that waited for its body.
+    fn conclude_body(
+        &self,
+        id: RequestId,
+        request: AwaitingBody,
+        now: UnixMillis,
+        effects: &mut Effects,
+    ) {
+        let name = request.policy.as_deref();
+        let decision = match self.settings.policy(name) {
+            Some(policy) => {
+                let AwaitingBody {
+                    intake, judgement, ..
+                } = request;
+                let name = request.policy.as_deref();
+                self.conclude(name, policy, intake, judgement, now, effects)
+            }
+            None => self.misconfigured(request.intake.is_grpc, effects),
+        };
+        effects.decisions.push((id, decision));
     }
 
     /// Requests that joined a fetch which did not bring their key get one that begins after they
@@ -371,11 +575,11 @@ impl Gate {
             let Some(waiting) = self.waiting.remove(&id) else {
                 continue;
             };
-            let decision = match self.settings.policy(waiting.policy.as_deref()) {
-                Some(policy) => self.conclude(policy, waiting.intake, judgement, now, effects),
-                None => self.misconfigured(waiting.intake.is_grpc, effects),
-            };
-            effects.decisions.push((id, decision));
+            match self.go_on(id, waiting.policy, waiting.intake, judgement, now, effects) {
+                Step::Decided(decision) => effects.decisions.push((id, decision)),
+                Step::Await => {}
+                Step::AwaitBody => effects.awaiting_body.push(id),
+            }
         }
     }
 
@@ -422,6 +626,7 @@ impl Gate {
     /// Decides what was judged: forward or refuse, with all that goes along.
     fn conclude(
         &self,
+        name: Option<&str>,
         policy: &Policy,
         intake: Intake,
         judgement: Judgement,
@@ -450,7 +655,13 @@ impl Gate {
                     let name = "authorization".to_owned();
                     told.headers.push(HeaderEdit::Set(name, text.clone()));
                 }
-                return forward(Admission::Token(permit), intake, told);
+                let of = Of {
+                    name,
+                    policy,
+                    issuer,
+                };
+                let consumer = consumer.as_deref();
+                return self.forward(Admission::Token(permit), of, consumer, intake, told, now);
             }
             Verdict::Waived(waiver) => (Ok(waiver), None),
             Verdict::Refuse(reason, token) => (self.waiver(reason, issuer, policy, &intake), token),
@@ -463,6 +674,7 @@ impl Gate {
             Ok(waiver) => {
                 let (outcome, reason) = waiver.grounds().counted();
                 self.record(outcome, reason, known, policy, effects);
+                let mut consumer = None;
                 let told = match waiver.grounds() {
                     Grounds::Reported(reason) => {
                         let label = reason.row().label;
@@ -472,16 +684,65 @@ impl Gate {
                         });
                         policy.caller.of_reported(reason)
                     }
-                    _ if waiver.is_anonymous() => policy.caller.of_anonymous(),
+                    _ if waiver.is_anonymous() => {
+                        consumer = policy.caller.anonymous.as_deref();
+                        policy.caller.of_anonymous()
+                    }
                     _ => Told::default(),
                 };
-                forward(Admission::Waiver(waiver), intake, told)
+                let of = Of {
+                    name,
+                    policy,
+                    issuer,
+                };
+                self.forward(Admission::Waiver(waiver), of, consumer, intake, told, now)
             }
             Err(reason) => {
                 self.record(Outcome::Refused, reason.row().label, known, policy, effects);
                 Decision::Reply(self.refusal(reason, known, policy, intake.is_grpc, now))
             }
         }
+    }
+
+    /// Makes a request ready to go up, with the gateway's own JWT where there is to be one.
+    fn forward(
+        &self,
+        admission: Admission,
+        of: Of<'_>,
+        consumer: Option<&Consumer>,
+        intake: Intake,
+        told: Told,
+        now: UnixMillis,
+    ) -> Decision {
+        let jwt = of
+            .policy
+            .upstream_jwt
+            .as_ref()
+            .zip(intake.circumstances.as_ref());
+        let jwt = jwt.map(|(jwt, circumstances)| {
+            let client_id = match &admission {
+                Admission::Token(permit) => client_id(permit, of.policy, of.issuer),
+                Admission::Waiver(_) => None,
+            };
+            let caller = Caller::of(&admission, client_id, consumer);
+            let reuse = &mut self.reuse.borrow_mut();
+            jwt.prepare(
+                of.name,
+                &caller,
+                intake.credential(),
+                circumstances,
+                reuse,
+                now,
+            )
+        });
+        let mut headers = intake.edits;
+        headers.extend(told.headers);
+        Decision::Forward(Forward {
+            admission,
+            headers,
+            properties: told.properties,
+            jwt,
+        })
     }
 
     /// What lets a request pass all the same, or why it is refused in the end.
@@ -516,8 +777,7 @@ impl Gate {
         policy: &Policy,
     ) -> Told {
         let claims = permit.token().claims();
-        let rules = issuer.and_then(|issuer| policy.rules_of(issuer));
-        let client_id = rules.and_then(|rules| rules.shape.client_id.text(claims));
+        let client_id = client_id(permit, policy, issuer);
         policy.caller.of_token(claims, client_id, consumer)
     }
 
@@ -585,14 +845,19 @@ impl Gate {
     }
 }
 
-fn forward(admission: Admission, intake: Intake, told: Told) -> Decision {
-    let mut headers = intake.edits;
-    headers.extend(told.headers);
-    Decision::Forward(Forward {
-        admission,
-        headers,
-        properties: told.properties,
-    })
+/// Under what a request goes up.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    /// The policy's, where the route names one.
+    name: Option<&'a str>,
+    policy: &'a Policy,
+    issuer: Option<usize>,
+}
+
+/// The client that a token was issued to, as its issuer's tokens say it.
+fn client_id<'p>(permit: &'p Permit, policy: &Policy, issuer: Option<usize>) -> Option<&'p str> {
+    let rules = policy.rules_of(issuer?)?;
+    rules.shape.client_id.text(permit.token().claims())
 }
 
 /// What the rule that a request falls under requires.

@@ -7,6 +7,7 @@ use crate::config::policy::{Policy, UpstreamToken};
 use crate::refusal::Reason;
 use crate::request::credentials;
 use crate::request::{HeaderEdit, Request};
+use crate::upstream_jwt::circumstances::Circumstances;
 
 /// What is kept of a request while it waits.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Intake {
     /// What is done to it whenever it goes up: nothing that a client says of itself stays where
     /// the filter speaks.
     pub edits: Vec<HeaderEdit>,
+    /// What a JWT for the upstream may say of the request, where there is to be one.
+    pub circumstances: Option<Circumstances>,
     pub is_grpc: bool,
 }
 
@@ -36,11 +39,22 @@ impl Intake {
     #[must_use]
     pub fn of(request: &Request, policy: &Policy, abilities: Abilities) -> Self {
         let edits = edits(request, policy);
+        let circumstances = policy
+            .upstream_jwt
+            .is_some()
+            .then(|| Circumstances::of(request, &policy.caller, &edits));
         let checked = can_be_edited(request, &edits, abilities);
         let (access, rule) = match checked.and_then(|()| rule(request, policy)) {
             Ok(found) => found,
             Err(reason) => {
-                return Self::new(request, Question::Refuse(reason), Access::Deny, None, edits);
+                return Self {
+                    question: Question::Refuse(reason),
+                    access: Access::Deny,
+                    rule: None,
+                    edits,
+                    circumstances,
+                    is_grpc: request.is_grpc(),
+                };
             }
         };
         let preflights = policy.preflights;
@@ -55,30 +69,29 @@ impl Intake {
                 Err(reason) => Question::Refuse(reason),
             },
         };
-        Self::new(request, question, access, rule, edits)
-    }
-
-    fn new(
-        request: &Request,
-        question: Question,
-        access: Access,
-        rule: Option<usize>,
-        edits: Vec<HeaderEdit>,
-    ) -> Self {
         Self {
             question,
             access,
             rule,
             edits,
+            circumstances,
             is_grpc: request.is_grpc(),
+        }
+    }
+
+    /// The text of the token that it brings.
+    #[must_use]
+    pub fn credential(&self) -> Option<&str> {
+        match &self.question {
+            Question::Token(token) => Some(token),
+            Question::Pass(_) | Question::Refuse(_) => None,
         }
     }
 }
 
 /// What must be taken out of a request, whatever is decided about it.
 fn edits(request: &Request, policy: &Policy) -> Vec<HeaderEdit> {
-    let spoofed = policy.caller.spoofed(request).map(HeaderEdit::Remove);
-    let mut edits: Vec<_> = spoofed.collect();
+    let mut edits: Vec<_> = policy.caller.spoofed(request).collect();
     if policy.upstream_token != UpstreamToken::Keep {
         credentials::hide(request, &policy.sources, &mut edits);
     }

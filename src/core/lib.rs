@@ -8,7 +8,8 @@
 //! 2. [`jose`] reads the token and checks its signature (RFC 7515, 7518).
 //! 3. [`claims`] checks whose token it is, for whom and when (RFC 7519, 8725, 9068).
 //! 4. [`authorization`] checks what is required: scopes, roles, groups, other claims.
-//! 5. [`admission`] is on what grounds it goes up, [`caller`] what the upstream is told; or
+//! 5. [`admission`] is on what grounds it goes up, [`caller`] what the upstream is told, and
+//!    [`upstream_jwt`] what it is told under the gateway's signature; or
 //! 6. [`refusal`] words the answer when one of them says no.
 //!
 //! [`judge`] runs 2 to 4 in order; [`gate`] holds a request whose issuer's [`keys`] are not there
@@ -43,3 +44,4 @@ pub mod metrics;
 pub mod refusal;
 pub mod request;
 pub mod time;
+pub mod upstream_jwt;

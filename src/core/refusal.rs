@@ -44,6 +44,16 @@ pub enum Reason {
     TooManyHeaders,
     ProtectedHeader,
     KeysUnavailable,
+    /// Too long, for the policy or for the host, to be hashed.
+    BodyTooLarge,
+    BodyTimeout,
+    /// A body that would have to be hashed has no end of its own.
+    EndlessBody,
+    /// A body came that the head did not announce.
+    UnannouncedBody,
+    /// The host shows no bodies.
+    BodyNotShown,
+    SigningFailed,
     Misconfigured,
     /// The host failed at something that cannot be done without.
     Internal,
@@ -76,7 +86,7 @@ pub enum Challenge {
 }
 
 impl Reason {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 40] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedCredentials,
@@ -109,6 +119,12 @@ impl Reason {
         Self::TooManyHeaders,
         Self::ProtectedHeader,
         Self::KeysUnavailable,
+        Self::BodyTooLarge,
+        Self::BodyTimeout,
+        Self::EndlessBody,
+        Self::UnannouncedBody,
+        Self::BodyNotShown,
+        Self::SigningFailed,
         Self::Misconfigured,
         Self::Internal,
     ];
@@ -155,6 +171,13 @@ impl Reason {
             Self::TooManyHeaders => (431, REQUEST, "too_many_headers", None, "The request has too many header fields"),
             Self::ProtectedHeader => (400, REQUEST, "protected_header", None, "The request has a header field that only the gateway may set, or one twice that may stand once"),
             Self::KeysUnavailable => (503, "temporarily_unavailable", "keys_unavailable", None, "The issuer's keys are not available at the moment"),
+            Self::BodyTooLarge => (413, REQUEST, "body_too_large", None, "The body is too large to be signed"),
+            Self::BodyTimeout => (408, REQUEST, "body_timeout", None, "The body did not come in time"),
+            Self::EndlessBody => (400, REQUEST, "endless_body", None, "A request that opens a connection of its own cannot be signed with its body"),
+            // RFC 9110, 15.5.12.
+            Self::UnannouncedBody => (411, REQUEST, "unannounced_body", None, "A body needs a Content-Length"),
+            Self::BodyNotShown => (500, "server_error", "body_not_shown", None, "The gateway cannot read bodies"),
+            Self::SigningFailed => (500, "server_error", "signing_failed", None, "The gateway failed to sign"),
             Self::Misconfigured => (500, "server_error", "misconfigured", None, "The gateway is misconfigured"),
             Self::Internal => (500, "server_error", "internal_error", None, "The gateway failed"),
         };
@@ -172,18 +195,32 @@ impl Reason {
                 | Self::TooManyHeaders
                 | Self::ProtectedHeader
                 | Self::KeysUnavailable
+                | Self::BodyTooLarge
+                | Self::BodyTimeout
+                | Self::EndlessBody
+                | Self::UnannouncedBody
+                | Self::BodyNotShown
+                | Self::SigningFailed
                 | Self::Misconfigured
                 | Self::Internal
         )
     }
 
     /// Whether a policy that only reports lets the request pass all the same: not where the request
-    /// would go up with what only the gateway may say.
+    /// would go up with what only the gateway may say, or without it.
     #[must_use]
     pub fn can_be_reported(self) -> bool {
         !matches!(
             self,
-            Self::TooManyHeaders | Self::ProtectedHeader | Self::Misconfigured
+            Self::TooManyHeaders
+                | Self::ProtectedHeader
+                | Self::BodyTooLarge
+                | Self::BodyTimeout
+                | Self::EndlessBody
+                | Self::UnannouncedBody
+                | Self::BodyNotShown
+                | Self::SigningFailed
+                | Self::Misconfigured
         )
     }
 }
@@ -312,12 +349,13 @@ impl Refusal {
 /// gRPC's status codes (google.rpc.Code).
 fn grpc_status(status: u16) -> u8 {
     match status {
-        400 => 3,  // INVALID_ARGUMENT
-        431 => 8,  // RESOURCE_EXHAUSTED
-        401 => 16, // UNAUTHENTICATED
-        403 => 7,  // PERMISSION_DENIED
-        503 => 14, // UNAVAILABLE
-        _ => 13,   // INTERNAL
+        400 | 411 => 3, // INVALID_ARGUMENT
+        413 | 431 => 8, // RESOURCE_EXHAUSTED
+        408 => 4,       // DEADLINE_EXCEEDED
+        401 => 16,      // UNAUTHENTICATED
+        403 => 7,       // PERMISSION_DENIED
+        503 => 14,      // UNAVAILABLE
+        _ => 13,        // INTERNAL
     }
 }
 
@@ -333,10 +371,16 @@ mod tests {
         for reason in Reason::ALL {
             let row = reason.row();
             let (error, challenge) = match row.status {
-                400 if [Reason::AmbiguousPath, Reason::ProtectedHeader].contains(&reason) => {
+                400 if [
+                    Reason::AmbiguousPath,
+                    Reason::ProtectedHeader,
+                    Reason::EndlessBody,
+                ]
+                .contains(&reason) =>
+                {
                     ("invalid_request", Challenge::None)
                 }
-                431 => ("invalid_request", Challenge::None),
+                408 | 411 | 413 | 431 => ("invalid_request", Challenge::None),
                 400 => ("invalid_request", Challenge::Error),
                 401 if reason == Reason::MissingToken => ("missing_token", Challenge::Bare),
                 401 => ("invalid_token", Challenge::Error),

@@ -24,6 +24,11 @@ impl Millis {
     }
 
     #[must_use]
+    pub fn halved(self) -> Self {
+        Self(self.0 / 2)
+    }
+
+    #[must_use]
     pub fn doubled(self) -> Self {
         Self(self.0.saturating_mul(2))
     }
@@ -50,6 +55,12 @@ impl UnixMillis {
         number
             .as_f64()
             .map(|seconds| Self((seconds * 1000.0).floor() as i64))
+    }
+
+    /// Whole seconds, rounded down: a NumericDate.
+    #[must_use]
+    pub fn whole_secs(self) -> i64 {
+        self.0.div_euclid(1000)
     }
 
     #[must_use]

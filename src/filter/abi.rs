@@ -88,6 +88,14 @@ unsafe extern "C" {
         grpc_status: i32,
     ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_http_call(
         target: *const u8,
         target_size: usize,
@@ -100,6 +108,11 @@ unsafe extern "C" {
         timeout: u32,
         token: *mut u32,
     ) -> u32;
+}
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn random_get(octets: *mut u8, size: usize) -> u16;
 }
 
 fn check(status: u32) -> Result<(), HostError> {
@@ -327,6 +340,30 @@ pub fn http_call(
         )
     })?;
     Ok(token)
+}
+
+/// Calls a function that a host has beside the ABI. To call one that it does not have is a trap on
+/// WasmX.
+pub fn foreign_function(name: &str, arguments: &[u8]) -> Result<Vec<u8>, HostError> {
+    // SAFETY: `name`, `arguments` and `take`'s out-pointers live until the call returns.
+    take(|data, size| unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            size,
+        )
+    })
+}
+
+/// What the host has of randomness: on WasmX it can be predicted.
+pub fn random() -> Result<[u8; 32], HostError> {
+    let mut octets = [0; 32];
+    // SAFETY: `octets` lives until the call returns, and is of that size.
+    let status = unsafe { random_get(octets.as_mut_ptr(), octets.len()) };
+    check(status.into()).map(|()| octets)
 }
 
 fn millis(duration: Duration) -> u32 {

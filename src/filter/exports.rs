@@ -15,6 +15,7 @@ use crate::callout::Answered;
 use crate::contexts::Contexts;
 use crate::host::{Host, WASMX};
 use crate::logger;
+use crate::request::More;
 use crate::stream::{Stream, refusal};
 use crate::types::Action;
 
@@ -80,9 +81,9 @@ extern "C" fn proxy_on_tick(root: u32) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, fields: usize, _end_of_stream: u32) -> Action {
+extern "C" fn proxy_on_request_headers(context: u32, fields: usize, end_of_stream: u32) -> Action {
     match CONTEXTS.with(|contexts| contexts.request(context)) {
-        Some(request) => request.on_headers(fields),
+        Some(request) => request.on_headers(fields, end_of_stream != 0),
         None => {
             log::error!("a request without a configuration");
             let decision = Decision::Reply(refusal(Reason::Misconfigured));
@@ -93,18 +94,24 @@ extern "C" fn proxy_on_request_headers(context: u32, fields: usize, _end_of_stre
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(context: u32, _size: usize, _end_of_stream: u32) -> Action {
-    more(context)
+extern "C" fn proxy_on_request_body(context: u32, size: usize, end_of_stream: u32) -> Action {
+    more(
+        context,
+        More::Body {
+            size,
+            is_last: end_of_stream != 0,
+        },
+    )
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(context: u32, _fields: usize) -> Action {
-    more(context)
+    more(context, More::Trailers)
 }
 
-fn more(context: u32) -> Action {
+fn more(context: u32, more: More) -> Action {
     match CONTEXTS.with(|contexts| contexts.request(context)) {
-        Some(request) => request.on_more(),
+        Some(request) => request.on_more(more),
         // Held before a trap made all anew. Where its way is closed, it goes nowhere; there it would
         // hang.
         None if Host::detect().guard.is_some() => Action::Continue,

@@ -2,7 +2,6 @@
 //!
 //! What needs no entry here, for nothing of it is used:
 //!
-//! - randomness (WasmX's is predictable): no decision draws any;
 //! - the header `:authority` (WasmX gives the server's own name): no decision looks at the host;
 //! - shared data written without a version (unconditional on Envoy, refused by WasmX if there is a
 //!   value): the core reads first and compares; nor do names tell values apart (WasmX looks them up
@@ -36,6 +35,14 @@ pub struct Host {
     pub shows_fields: Option<usize>,
     /// Where the path stands as the client sent it. Kong decodes the header `:path`.
     pub raw_path: RawPath,
+    /// How a request is known to have a body, and when that is shown.
+    pub bodies: Bodies,
+    /// What the gateway calls that to which a request goes, and its route.
+    pub service: [&'static str; 2],
+    pub route: [&'static str; 2],
+    /// A property that differs from request to request and cannot be guessed, where the host's
+    /// randomness can: WasmX's is the C library's, seeded with process and time.
+    pub request_id: Option<[&'static str; 2]>,
     /// How a request's way to the upstream is closed while it waits.
     pub guard: Option<Guard>,
     /// How the gateway's other parts are told of the caller.
@@ -63,6 +70,18 @@ pub struct Guard {
     pub property: [&'static str; 2],
     /// A value by which it goes nowhere.
     pub closed: &'static [u8],
+    /// Before another value by which it goes nowhere, while filters wait for its body.
+    pub awaits_body: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Bodies {
+    /// The head's callback tells whether there is one. It comes while the request is held, unless
+    /// the host's configuration says otherwise.
+    WhileHeld,
+    /// The head's own fields tell, and not for sure. It comes when the head has been let go, whole,
+    /// before anything goes up; an empty one does not come.
+    AfterHead,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -79,6 +98,10 @@ const ENVOY: Host = Host {
     has_shared_data: true,
     shows_fields: None,
     raw_path: RawPath::PathHeader,
+    bodies: Bodies::WhileHeld,
+    service: ["xds", "cluster_name"],
+    route: ["xds", "route_name"],
+    request_id: None,
     // It goes on when it is told to, and not before.
     guard: None,
     properties: Properties::FilterState,
@@ -96,15 +119,21 @@ pub const WASMX: Host = Host {
         edits_path: false,
         removes_headers: false,
         wakes_requests: false,
+        signs: false,
     },
     rejects_configurations: false,
     has_shared_data: false,
     shows_fields: Some(96),
     raw_path: RawPath::RequestPathProperty,
+    bodies: Bodies::AfterHead,
+    service: ["kong", "service_name"],
+    route: ["kong", "route_name"],
+    request_id: Some(["ngx", "request_id"]),
     // Kong's template passes requests on to `$upstream_scheme://…`.
     guard: Some(Guard {
         property: ["ngx", "upstream_scheme"],
         closed: b"denied",
+        awaits_body: "awaiting-body-",
     }),
     properties: Properties::SharedContext,
     logs_details: false,

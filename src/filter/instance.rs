@@ -15,11 +15,12 @@ use jwt_keycloak_core::time::UnixMillis;
 
 use crate::abi;
 use crate::callout::{self, Answered};
-use crate::host::{Host, WASMX};
+use crate::host::{Bodies, Host, WASMX};
 use crate::metrics::Metrics;
+use crate::request::More;
 use crate::shared_data::HostSharedData;
 use crate::stream::{Stream, refusal};
-use crate::types::HostError;
+use crate::types::{BufferType, HostError, NOT_FOUND};
 
 pub struct Instance {
     /// The root's context.
@@ -81,6 +82,23 @@ impl Instance {
         self.host.get().unwrap_or(WASMX)
     }
 
+    /// What the gateway calls the service and the route of the active request, as far as the
+    /// configuration asks for it.
+    pub fn names(&self) -> Result<(Option<String>, Option<String>), HostError> {
+        let asked = self.with_gate(|gate| {
+            let settings = gate.settings();
+            (settings.asks_for_service, settings.asks_for_route)
+        });
+        let (service, route) = asked.unwrap_or_default();
+        let name = |path: [&str; 2], is_asked_for: bool| {
+            let name = is_asked_for.then(|| abi::property(&path)).transpose()?;
+            let name = name.flatten().filter(|name| !name.is_empty());
+            Ok(name.map(|name| String::from_utf8_lossy(&name).into_owned()))
+        };
+        let host = self.host();
+        Ok((name(host.service, service)?, name(host.route, route)?))
+    }
+
     /// A request arrived. `stream` is kept if it has to wait.
     pub fn request(&self, id: RequestId, facts: &Facts, stream: &Rc<Stream>) {
         let Some(now) = now() else {
@@ -106,8 +124,76 @@ impl Instance {
             Some(Step::Await) => {
                 self.waiting.borrow_mut().insert(id, Rc::clone(stream));
             }
+            Some(Step::AwaitBody) => {
+                self.waiting.borrow_mut().insert(id, Rc::clone(stream));
+                self.await_body(id);
+            }
         }
         self.perform(effects, id.0);
+    }
+
+    /// More of a request has come, in a callback of its own.
+    pub fn more(&self, id: RequestId, stream: &Rc<Stream>, more: More) {
+        if stream.denies_body() && matches!(more, More::Body { size: 1.., .. }) {
+            if self.host().bodies == Bodies::AfterHead {
+                stream.take_back(Reason::UnannouncedBody, self.host());
+            }
+            return;
+        }
+        if !stream.is_waiting() {
+            return;
+        }
+        let Some(most) = self.with_gate(|gate| gate.reads_body(id)).flatten() else {
+            return;
+        };
+        let (body, is_last) = match more {
+            More::Body { size, .. } if size > most => (Err(Reason::BodyTooLarge), true),
+            More::Body { size, is_last } => {
+                let body = is_last.then(|| body(size, Some(size)));
+                (body.unwrap_or(Err(Reason::BodyTooLarge)), is_last)
+            }
+            // It ended before them, and nobody said so.
+            More::Trailers => (body(most.saturating_add(1), None), true),
+        };
+        let body = body.and_then(|body| match body.len() {
+            length if length > most => Err(Reason::BodyTooLarge),
+            _ => Ok(body),
+        });
+        let mut effects = Effects::default();
+        let now = now();
+        self.with_gate(|gate| {
+            gate.body_began();
+            if let Some(now) = now.filter(|_| is_last) {
+                gate.body(
+                    id,
+                    body.as_deref().map_err(|reason| *reason),
+                    now,
+                    &mut effects,
+                );
+            }
+        });
+        stream.in_its_callback(|| self.perform(effects, id.0));
+        // Nothing more of it will come.
+        if is_last && stream.is_awaiting_body() {
+            self.refuse(id, stream, Reason::Internal);
+        }
+    }
+
+    /// A request may go up when its body has been read: where that comes later, its head is let go
+    /// with its way closed.
+    fn await_body(&self, id: RequestId) {
+        let host = self.host();
+        let (Some(stream), Bodies::AfterHead) = (self.waiting(id), host.bodies) else {
+            return;
+        };
+        let awaits = match host.guard {
+            Some(guard) => stream.await_body(guard),
+            None => Err(NOT_FOUND),
+        };
+        if let Err(error) = awaits {
+            log::error!("the way to the upstream cannot be closed, so nobody waits: {error:?}");
+            self.refuse(id, &stream, Reason::Internal);
+        }
     }
 
     /// The host holds a request that is not decided.
@@ -159,7 +245,7 @@ impl Instance {
             return;
         }
         let id = RequestId(active);
-        if let Some(stream) = self.waiting(id) {
+        if let Some(stream) = self.waiting(id).filter(|stream| stream.is_undecided()) {
             self.refuse(id, &stream, Reason::KeysUnavailable);
         }
     }
@@ -246,6 +332,9 @@ impl Instance {
         };
         let deliveries = effects.decisions.into_iter().filter_map(delivery);
         self.deliver(deliveries.collect(), active);
+        for id in effects.awaiting_body {
+            self.await_body(id);
+        }
         for call in effects.calls {
             self.send(&call, active);
         }
@@ -353,6 +442,22 @@ impl Instance {
         } else {
             Box::new(NotShared)
         }
+    }
+}
+
+/// The active request's body, of which there are at most `most` octets; `told` is how many there are.
+/// What cannot be read is as one that is too large: that is why hosts do not show it.
+fn body(most: usize, told: Option<usize>) -> Result<Vec<u8>, Reason> {
+    if told == Some(0) {
+        return Ok(Vec::new());
+    }
+    let body = abi::buffer(BufferType::HttpRequestBody, most);
+    match (body, told) {
+        (Ok(body), Some(told)) if body.len() != told => Err(Reason::BodyTooLarge),
+        (Ok(body), _) => Ok(body),
+        // There was none.
+        (Err(NOT_FOUND), None) => Ok(Vec::new()),
+        (Err(_), _) => Err(Reason::BodyTooLarge),
     }
 }
 

@@ -4,7 +4,7 @@
 //! From the host inwards: [`exports`] are its callbacks, [`contexts`] finds whom they are for, a
 //! [`root`] with a configuration or a [`request`]; [`instance`] is what a root and its requests
 //! share. From there outwards: [`stream`] ends a request, [`upstream`] makes it ready to go up,
-//! [`callout`] fetches; [`abi`] has the host's calls, [`types`] and [`header_map`] their data, and
+//! [`callout`] fetches, [`signer`] signs; [`abi`] has the host's calls, [`types`] and [`header_map`] their data, and
 //! [`host`] what the hosts differ in.
 
 mod abi;
@@ -19,6 +19,7 @@ mod metrics;
 mod request;
 mod root;
 mod shared_data;
+mod signer;
 mod stream;
 mod types;
 mod upstream;

@@ -4,14 +4,25 @@ use std::rc::Rc;
 
 use jwt_keycloak_core::event::RequestId;
 use jwt_keycloak_core::refusal::Reason;
-use jwt_keycloak_core::request::Request as Facts;
+use jwt_keycloak_core::request::{Body, Request as Facts};
 
 use crate::abi;
 use crate::callout::Answered;
-use crate::host::RawPath;
+use crate::host::{Bodies, RawPath};
 use crate::instance::Instance;
 use crate::stream::Stream;
 use crate::types::{Action, HostError, MapType, NOT_FOUND};
+
+/// What may follow a request's head.
+#[derive(Clone, Copy)]
+pub enum More {
+    /// So many octets of the body are there now.
+    Body {
+        size: usize,
+        is_last: bool,
+    },
+    Trailers,
+}
 
 pub struct Request {
     id: RequestId,
@@ -29,12 +40,12 @@ impl Request {
     }
 
     /// Its head arrived, with so many fields.
-    pub fn on_headers(&self, fields: usize) -> Action {
+    pub fn on_headers(&self, fields: usize, is_whole: bool) -> Action {
         let guard = self.instance.host().guard;
         if guard.is_some_and(|guard| self.stream.was_refused_before(guard)) {
             return self.stream.action();
         }
-        match self.facts(fields) {
+        match self.facts(fields, is_whole) {
             Ok(facts) => self.instance.request(self.id, &facts, &self.stream),
             Err(error) => {
                 log::error!("the host does not show a request: {error:?}");
@@ -42,15 +53,16 @@ impl Request {
                     .refuse(self.id, &self.stream, Reason::Internal);
             }
         }
-        if self.stream.is_undecided() {
+        if self.stream.is_waiting() {
             self.instance.hold(self.id, &self.stream);
             self.instance.refuse_if_stranded(self.id.0);
         }
         self.stream.action()
     }
 
-    /// More of it arrived: body, trailers.
-    pub fn on_more(&self) -> Action {
+    /// More of it arrived.
+    pub fn on_more(&self, more: More) -> Action {
+        self.instance.more(self.id, &self.stream, more);
         if self.stream.is_undecided() {
             self.instance.refuse_if_stranded(self.id.0);
         }
@@ -63,7 +75,7 @@ impl Request {
     }
 
     /// What the gate has to know. An error of the host is no reason to let a request pass.
-    fn facts(&self, fields: usize) -> Result<Facts, HostError> {
+    fn facts(&self, fields: usize, is_whole: bool) -> Result<Facts, HostError> {
         let policy = self.instance.route_policy()?;
         let headers = abi::headers(MapType::HttpRequestHeaders)?;
         let pseudo = |wanted: &[u8]| {
@@ -79,13 +91,32 @@ impl Request {
                 abi::property(&["request", "path"])?.ok_or(NOT_FOUND)?
             }
         };
-        Ok(Facts {
+        let (service, route) = self.instance.names()?;
+        let mut facts = Facts {
             policy,
             method,
             path,
             is_cut: host.cuts_fields(fields, headers.len()),
             headers,
-        })
+            body: Body::None,
+            service,
+            route,
+        };
+        let has_body = match host.bodies {
+            Bodies::WhileHeld => !is_whole,
+            Bodies::AfterHead => {
+                // What follows an upgrade is no body, but not nothing either.
+                let has = |name| facts.values(name).next().is_some();
+                has("transfer-encoding")
+                    || has("upgrade")
+                    || facts.values("content-length").any(|length| length != b"0")
+            }
+        };
+        if has_body {
+            let length = facts.content_length();
+            facts.body = Body::Announced { length };
+        }
+        Ok(facts)
     }
 }
 

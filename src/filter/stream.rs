@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 
 use jwt_keycloak_core::gate::{Decision, Forward};
 use jwt_keycloak_core::refusal::{Answers, Detail, Reason, Refusal, Response};
+use jwt_keycloak_core::upstream_jwt::key_set::KeySet;
+use jwt_keycloak_core::upstream_jwt::unsigned::Unsigned;
 
 use crate::abi;
 use crate::host::{Guard, Host};
-use crate::types::{Action, HostError, NOT_FOUND};
+use crate::types::{Action, BAD_ARGUMENT, HostError, NOT_FOUND};
 use crate::upstream::{self, Failed};
 
 /// The realm in answers of a filter without a usable configuration.
@@ -19,7 +21,10 @@ const NO_REALM: &str = "keycloak";
 enum Phase {
     #[default]
     Undecided,
+    /// It may go up when its body has been read, which comes only when its head has been let go.
+    AwaitingBody,
     Forwarded,
+    /// Answered by this filter.
     Refused,
     /// By another filter, before it came here: it goes nowhere, and has its answer.
     RefusedBefore,
@@ -35,18 +40,41 @@ pub struct Stream {
     /// Whether its way to the upstream is closed, and what opens it again.
     is_closed: Cell<bool>,
     open_value: RefCell<Option<Vec<u8>>>,
+    denies_body: Cell<bool>,
 }
 
 impl Stream {
     pub fn action(&self) -> Action {
         match self.phase.get() {
-            Phase::Forwarded | Phase::RefusedBefore => Action::Continue,
+            Phase::Forwarded | Phase::AwaitingBody | Phase::RefusedBefore => Action::Continue,
             Phase::Undecided | Phase::Refused => Action::Pause,
         }
     }
 
     pub fn is_undecided(&self) -> bool {
         self.phase.get() == Phase::Undecided
+    }
+
+    /// Whether something is still to come that decides it.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.phase.get(), Phase::Undecided | Phase::AwaitingBody)
+    }
+
+    pub fn is_awaiting_body(&self) -> bool {
+        self.phase.get() == Phase::AwaitingBody
+    }
+
+    /// Whether it has gone up with a JWT that says that there is no body.
+    pub fn denies_body(&self) -> bool {
+        self.denies_body.get()
+    }
+
+    /// For as long as a callback of its own runs, whose result says that it goes on.
+    pub fn in_its_callback<T>(&self, act: impl FnOnce() -> T) -> T {
+        let before = self.is_held.replace(false);
+        let result = act();
+        self.is_held.set(before);
+        result
     }
 
     /// The callback for its head ends without a decision.
@@ -87,13 +115,36 @@ impl Stream {
         Ok(())
     }
 
+    /// Lets the head go, where its body comes only then, with its way closed until
+    /// [`Self::decide`]. Several filters may wait for one body: the value says how many, and what
+    /// the last of them sets again.
+    pub fn await_body(&self, guard: Guard) -> Result<(), HostError> {
+        self.open(Some(guard))?;
+        let current = abi::property(&guard.property)?.ok_or(NOT_FOUND)?;
+        if current == guard.closed {
+            return Err(BAD_ARGUMENT);
+        }
+        let (waiting, open) = awaited(&current, guard).unwrap_or((0, &current));
+        set_awaited(waiting.saturating_add(1), open, guard)?;
+        self.phase.set(Phase::AwaitingBody);
+        Ok(())
+    }
+
+    /// One filter less waits for the body.
+    fn body_came(&self, guard: Guard) -> Result<(), HostError> {
+        let current = abi::property(&guard.property)?.ok_or(NOT_FOUND)?;
+        let (waiting, open) = awaited(&current, guard).ok_or(BAD_ARGUMENT)?;
+        set_awaited(waiting.saturating_sub(1), open, guard)
+    }
+
     /// Applies a decision. False if the host did not take it, and the request is still undecided.
     pub fn decide(&self, decision: &Decision, host: Host) -> bool {
-        if !self.is_undecided() {
+        if !self.is_waiting() {
             return true;
         }
         match decision {
             Decision::Reply(refusal) => self.reply(refusal, host),
+            Decision::Publish(key_set) => self.publish(key_set),
             Decision::Forward(forward) => match self.forward(forward, host) {
                 Ok(()) => true,
                 Err(error) => {
@@ -106,16 +157,48 @@ impl Stream {
 
     fn forward(&self, forward: &Forward, host: Host) -> Result<(), Failed> {
         upstream::prepare(forward, host)?;
-        self.open(host.guard)?;
+        match host.guard {
+            Some(guard) if self.is_awaiting_body() => self.body_came(guard)?,
+            guard => self.open(guard)?,
+        }
+        let denies_body = forward.jwt.as_ref().is_some_and(Unsigned::denies_body);
+        self.denies_body.set(denies_body);
+        let before = self.phase.get();
         // Before it goes on: its body may come within that call.
         self.phase.set(Phase::Forwarded);
         if self.is_held()
             && let Err(error) = abi::continue_request()
         {
-            self.phase.set(Phase::Undecided);
+            self.phase.set(before);
             return Err(error.into());
         }
         Ok(())
+    }
+
+    /// A body came where the JWT says that there is none, and it has not gone up yet.
+    pub fn take_back(&self, reason: Reason, host: Host) {
+        self.phase.set(Phase::Undecided);
+        self.close_if_possible(host);
+        self.reply(&refusal(reason), host);
+    }
+
+    fn publish(&self, key_set: &KeySet) -> bool {
+        let headers = key_set.headers();
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let document = key_set.document.as_bytes();
+        match abi::send_response(200, &headers, document, "", None) {
+            Ok(()) => {
+                self.phase.set(Phase::Refused);
+                true
+            }
+            Err(error) => {
+                log::error!("the keys cannot be published: {error:?}");
+                false
+            }
+        }
     }
 
     fn reply(&self, refusal: &Refusal, host: Host) -> bool {
@@ -166,6 +249,24 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+/// How many filters wait for the body, and the value that opens the way.
+fn awaited(value: &[u8], guard: Guard) -> Option<(u32, &[u8])> {
+    let rest = value.strip_prefix(guard.awaits_body.as_bytes())?;
+    let end = rest.iter().position(|byte| *byte == b'-')?;
+    let (count, open) = rest.split_at_checked(end)?;
+    let count = std::str::from_utf8(count).ok()?.parse().ok()?;
+    Some((count, open.strip_prefix(b"-")?))
+}
+
+fn set_awaited(count: u32, open: &[u8], guard: Guard) -> Result<(), HostError> {
+    if count == 0 {
+        return abi::set_property(&guard.property, open);
+    }
+    let mut value = format!("{}{count}-", guard.awaits_body).into_bytes();
+    value.extend(open);
+    abi::set_property(&guard.property, &value)
 }
 
 /// A refusal without a gate's say.

@@ -29,6 +29,7 @@ pub enum MapType {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 pub enum BufferType {
+    HttpRequestBody = 0,
     HttpCallResponseBody = 4,
     PluginConfiguration = 7,
 }

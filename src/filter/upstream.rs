@@ -5,9 +5,11 @@ use std::fmt;
 use jwt_keycloak_core::gate::Forward;
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::request::{Field, HeaderEdit};
+use jwt_keycloak_core::upstream_jwt::unsigned::Unsigned;
 
 use crate::abi;
 use crate::host::{Host, Properties};
+use crate::signer::signer;
 use crate::types::{HostError, MapType};
 
 /// Stands for what cannot be removed. It is no credential of any scheme, and no cookie.
@@ -16,6 +18,7 @@ const HIDDEN: &[u8] = b"-";
 /// Why a request cannot be made what has to go up. It is refused then.
 pub enum Failed {
     Host(HostError),
+    Signing,
     /// The host cannot do this to a field of this name for sure.
     Field(String),
     /// The host does not change the path that goes up.
@@ -26,6 +29,7 @@ impl Failed {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Field(_) => Reason::ProtectedHeader,
+            Self::Signing => Reason::SigningFailed,
             Self::Host(_) | Self::Path => Reason::Internal,
         }
     }
@@ -35,6 +39,7 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(error) => write!(f, "{error:?}"),
+            Self::Signing => f.write_str("its JWT cannot be signed"),
             Self::Field(name) => write!(f, "the field {name:?} cannot be changed here"),
             Self::Path => f.write_str("the path cannot be changed here"),
         }
@@ -49,13 +54,15 @@ impl From<HostError> for Failed {
 
 /// Changes the effective context's request.
 pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
+    let sign = |jwt: &Unsigned| jwt.sign(|| entropy(host), signer(host));
+    let jwt = forward.jwt.as_ref().map(sign).transpose();
+    let jwt = jwt.map_err(|_| Failed::Signing)?;
+    // The gateway's own comes last, over whatever else its header was to say.
+    let mut edits = forward.headers.iter().chain(&jwt).peekable();
     if host.abilities.removes_headers {
-        edit(&forward.headers)?;
-    } else if !forward.headers.is_empty() {
-        overwrite(
-            &forward.headers,
-            &abi::headers(MapType::HttpRequestHeaders)?,
-        )?;
+        edit(edits)?;
+    } else if edits.peek().is_some() {
+        overwrite(edits, &abi::headers(MapType::HttpRequestHeaders)?)?;
     }
     for (name, value) in &forward.properties {
         set_property(name, value, host)?;
@@ -63,7 +70,7 @@ pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
     Ok(())
 }
 
-fn edit(edits: &[HeaderEdit]) -> Result<(), Failed> {
+fn edit<'e>(edits: impl Iterator<Item = &'e HeaderEdit>) -> Result<(), Failed> {
     for edit in edits {
         match edit {
             HeaderEdit::Set(name, value) => abi::set_header(name, value)?,
@@ -75,7 +82,10 @@ fn edit(edits: &[HeaderEdit]) -> Result<(), Failed> {
 
 /// The same where nothing can be removed and of several fields one is replaced. The core has refused
 /// what cannot be done; this is where it would show.
-fn overwrite(edits: &[HeaderEdit], fields: &[Field]) -> Result<(), Failed> {
+fn overwrite<'e>(
+    edits: impl Iterator<Item = &'e HeaderEdit>,
+    fields: &[Field],
+) -> Result<(), Failed> {
     for edit in edits {
         match edit {
             HeaderEdit::Set(name, _) if name.starts_with(':') => return Err(Failed::Path),
@@ -112,6 +122,15 @@ fn is_there(name: &str, fields: &[Field]) -> Result<bool, Failed> {
         1 => Ok(true),
         _ => Err(Failed::Field(name.to_owned())),
     }
+}
+
+/// What the host has that comes only once. It need not be secret.
+fn entropy(host: Host) -> Option<Vec<u8>> {
+    let mut entropy = abi::random().ok()?.to_vec();
+    if let Some(name) = host.request_id {
+        entropy.extend(abi::property(&name).ok().flatten().unwrap_or_default());
+    }
+    Some(entropy)
 }
 
 fn set_property(name: &str, value: &[u8], host: Host) -> Result<(), HostError> {

@@ -207,6 +207,12 @@ fn no_part_of_a_token_is_in_a_log_or_an_answer() {
                 Reason::AmbiguousPath,
                 Reason::TooManyHeaders,
                 Reason::ProtectedHeader,
+                Reason::BodyTooLarge,
+                Reason::BodyTimeout,
+                Reason::EndlessBody,
+                Reason::UnannouncedBody,
+                Reason::BodyNotShown,
+                Reason::SigningFailed,
                 Reason::Internal,
             ];
             let label = format!("jwt_keycloak{{{}}}", reason.row().label);

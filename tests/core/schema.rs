@@ -84,6 +84,16 @@ fn each_level_has_the_same_names() {
             "$.issuers[0].hmac_secrets[0].zz",
             json!({"issuers": [{"iss": "https://b", "hmac_secrets": [{"zz": 1}]}]}),
         ),
+        (
+            "/definitions/upstreamJwt",
+            "$.upstream_jwt.zz",
+            json!({"upstream_jwt": {"issuer": "g", "keys": {"secret": "s".repeat(32)}, "zz": 1}}),
+        ),
+        (
+            "/definitions/signingKey/anyOf/1",
+            "$.upstream_jwt.keys.zz",
+            json!({"upstream_jwt": {"issuer": "g", "keys": {"secret": "s".repeat(32), "zz": 1}}}),
+        ),
     ] {
         assert_eq!(
             properties(&schema, pointer),
@@ -98,7 +108,12 @@ fn the_readme_has_every_field() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let schema = schema();
-    for pointer in ["", "/definitions/issuer", "/definitions/policy"] {
+    for pointer in [
+        "",
+        "/definitions/issuer",
+        "/definitions/policy",
+        "/definitions/upstreamJwt",
+    ] {
         for name in properties(&schema, pointer) {
             let quoted = format!("`{name}`");
             let first_cells = readme

@@ -613,6 +613,7 @@ impl Simulation {
                 self.upstream.push((self.now.plus(UPSTREAM_TAKES), id));
                 Outcome::Forwarded
             }
+            Decision::Publish(_) => panic!("{id:?} asked for no keys"),
             Decision::Reply(refusal) => {
                 let response = refusal.response();
                 check(&response);

@@ -41,6 +41,20 @@ def rules(*given, **fields):
     return good(rules=list(given), **fields)
 
 
+def signing(**fields):
+    """`upstream_jwt`, good but for these fields; None takes one out."""
+    fields = {"issuer": "https://gateway.example.com", "keys": [SIGNING], "jwks_path": "/jwks", **fields}
+    return good(upstream_jwt={field: value for field, value in fields.items() if value is not None})
+
+
+def signing_with(key, **fields):
+    return signing(keys=[key], **fields)
+
+
+def upstream_claim(claim, name="x"):
+    return signing(claims={name: claim})
+
+
 def x_user(claim):
     return good(claims_to_headers={"x-user": claim})
 
@@ -52,6 +66,17 @@ PEM, CERTIFICATE, PRIVATE = (
 )
 WEAK = Key("weak", {"kty": "RSA", "bits": 1024})
 SECRET = "x" * 64
+# What a gateway signs with, and what it cannot
+SIGNING, SIGNING_RSA, ENCRYPTED, SECP256K1, ED448, WEAK_SIGNING = (
+    json.loads(f'"{fixed("PRIVATE", f"signing-{name}")}"')
+    for name in ("p256", "rsa", "encrypted", "secp256k1", "ed448", "weak")
+)
+SIGNING_CERTIFICATE = json.loads(f'"{fixed("CERTIFICATE", "signing-p256")}"')
+SIGNING_JWK, RSA_JWK, ED25519_JWK, SECRET_JWK = (
+    json.loads(fixed("PRIVATE_JWK", f"signing-{name}")) for name in ("p256", "rsa", "ed25519", "secret")
+)
+PUBLIC_JWK = {name: value for name, value in SIGNING_JWK.items() if name != "d"}
+A_KEY = "$.upstream_jwt.keys[0]"
 
 BAD = {
     "nothing": ({}, "$.allowed_iss"),
@@ -372,6 +397,239 @@ BAD = {
         good(claims_to_properties={"user": {"claim": "sub", "format": "xml"}}),
         "$.claims_to_properties.user.format",
     ),
+    # What the gateway signs
+    "upstream_jwt: a text": (good(upstream_jwt="JWT"), "$.upstream_jwt"),
+    "upstream_jwt: true": (good(upstream_jwt=True), "$.upstream_jwt"),
+    "upstream_jwt: a field that nobody knows": (signing(algorithm="RS256"), "$.upstream_jwt.algorithm"),
+    "upstream_jwt: in an issuer": (
+        in_an_issuer(upstream_jwt={"issuer": "a", "keys": [SIGNING]}),
+        "$.issuers[0].upstream_jwt",
+    ),
+    "upstream_jwt: in a rule": (
+        rules({"path": "/a", "upstream_jwt": {"issuer": "a", "keys": [SIGNING]}}),
+        "$.rules[0].upstream_jwt",
+    ),
+    "upstream_jwt: no issuer": (signing(issuer=None), "$.upstream_jwt"),
+    "upstream_jwt: an empty issuer": (signing(issuer=""), "$.upstream_jwt.issuer"),
+    "upstream_jwt: an issuer that is a number": (signing(issuer=7), "$.upstream_jwt.issuer"),
+    "upstream_jwt: no key": (signing(keys=None), "$.upstream_jwt"),
+    "upstream_jwt: no key in the list": (signing(keys=[]), "$.upstream_jwt.keys"),
+    "upstream_jwt: a number for a key": (signing_with(7), A_KEY),
+    "upstream_jwt: a key of nothing": (signing_with({"kid": "a"}), A_KEY),
+    "upstream_jwt: a key of two kinds": (signing_with({"pem": SIGNING, "secret": SECRET}), A_KEY),
+    "upstream_jwt: a key with a field that nobody knows": (
+        signing_with({"pem": SIGNING, "use": "sig"}),
+        f"{A_KEY}.use",
+    ),
+    "upstream_jwt: a JWK with a field that nobody knows beside it": (
+        signing_with({"jwk": SIGNING_JWK, "use": "sig"}),
+        f"{A_KEY}.use",
+    ),
+    "upstream_jwt: a secret with a field that nobody knows": (
+        signing_with({"secret": SECRET, "use": "sig"}, jwks_path=None),
+        f"{A_KEY}.use",
+    ),
+    "upstream_jwt: a fault in the second key": (signing(keys=[SIGNING, SIGNING[:100]]), "$.upstream_jwt.keys[1]"),
+    "upstream_jwt: two keys of one name": (
+        signing(keys=[{"pem": SIGNING, "kid": "a"}, {"pem": SIGNING_RSA, "kid": "a"}]),
+        "$.upstream_jwt.keys[1]",
+    ),
+    "upstream_jwt: a kid that is a number": (signing_with({"pem": SIGNING, "kid": 7}), f"{A_KEY}.kid"),
+    "upstream_jwt: an empty kid": (signing_with({"pem": SIGNING, "kid": ""}), f"{A_KEY}.kid"),
+    # Keys
+    "signing key: no PEM": (signing_with("MIGHAgEAMBMG"), A_KEY),
+    "signing key: a file's path": (signing_with("/etc/kong/private.pem"), A_KEY),
+    "signing key: cut off": (signing_with(SIGNING[:120]), A_KEY),
+    "signing key: its middle is missing": (signing_with(SIGNING.replace(SIGNING[60:80], "")), A_KEY),
+    "signing key: a public key": (signing_with(PEM), A_KEY),
+    "signing key: a certificate": (signing_with(SIGNING_CERTIFICATE), A_KEY),
+    "signing key: encrypted": (signing_with(ENCRYPTED), A_KEY),
+    "signing key: weak": (signing_with(WEAK_SIGNING), A_KEY),
+    "signing key: a curve that JWTs do not have": (signing_with(SECP256K1), A_KEY),
+    "signing key: Ed448": (signing_with(ED448), A_KEY),
+    "signing key: another kind's algorithm": (signing_with({"pem": SIGNING, "alg": "RS256"}), A_KEY),
+    "signing key: another curve's algorithm": (signing_with({"pem": SIGNING, "alg": "ES384"}), A_KEY),
+    "signing key: a secret's algorithm": (signing_with({"pem": SIGNING_RSA, "alg": "HS256"}), A_KEY),
+    "signing key: no algorithm": (signing_with({"pem": SIGNING_RSA, "alg": "none"}), f"{A_KEY}.alg"),
+    "signing key: another key's certificate": (
+        signing_with({"pem": SIGNING_RSA, "certificate": SIGNING_CERTIFICATE}),
+        A_KEY,
+    ),
+    "signing key: another RSA key's certificate": (
+        signing_with({"pem": SIGNING_RSA, "certificate": CERTIFICATE}),
+        A_KEY,
+    ),
+    "signing key: a certificate that is none": (signing_with({"pem": SIGNING, "certificate": "MIIB"}), A_KEY),
+    "signing key: a certificate that is a number": (
+        signing_with({"pem": SIGNING, "certificate": 7}),
+        f"{A_KEY}.certificate",
+    ),
+    "signing JWK: a number": (signing_with({"jwk": 7}), A_KEY),
+    "signing JWK: no JSON": (signing_with({"jwk": "{"}), A_KEY),
+    "signing JWK: public": (signing_with({"jwk": PUBLIC_JWK}), A_KEY),
+    "signing JWK: a key set": (signing_with({"jwk": {"keys": [SIGNING_JWK]}}), A_KEY),
+    "signing JWK: of an unknown kind": (signing_with({"jwk": {**SIGNING_JWK, "kty": "PQC"}}), A_KEY),
+    "signing JWK: an unknown curve": (signing_with({"jwk": {**SIGNING_JWK, "crv": "secp256k1"}}), A_KEY),
+    "signing JWK: halves that do not fit": (signing_with({"jwk": {**SIGNING_JWK, "d": ED25519_JWK["d"]}}), A_KEY),
+    "signing JWK: no private half": (signing_with({"jwk": {**ED25519_JWK, "d": None}}), A_KEY),
+    "signing JWK: RSA without its primes": (
+        signing_with({"jwk": {name: value for name, value in RSA_JWK.items() if name not in ("p", "q")}}),
+        A_KEY,
+    ),
+    "signing JWK: for encryption": (signing_with({"jwk": {**SIGNING_JWK, "use": "enc"}}), A_KEY),
+    "signing JWK: another kind's algorithm": (signing_with({"jwk": SIGNING_JWK, "alg": "EdDSA"}), A_KEY),
+    "signing secret: too short": (signing_with({"secret": "x" * 31}, jwks_path=None), A_KEY),
+    "signing secret: too short for HS512": (signing_with({"secret": "x" * 63, "alg": "HS512"}, jwks_path=None), A_KEY),
+    "signing secret: no base64": (signing_with({"secret": "-_" * 32, "encoding": "base64"}, jwks_path=None), A_KEY),
+    "signing secret: an unknown encoding": (
+        signing_with({"secret": SECRET, "encoding": "hex"}, jwks_path=None),
+        f"{A_KEY}.encoding",
+    ),
+    "signing secret: a key's algorithm": (
+        signing_with({"secret": SECRET, "alg": "ES256"}, jwks_path=None),
+        f"{A_KEY}.alg",
+    ),
+    "signing secret: with a certificate": (
+        signing_with({"secret": SECRET, "certificate": SIGNING_CERTIFICATE}, jwks_path=None),
+        f"{A_KEY}.certificate",
+    ),
+    # upstream-jwt's names
+    "private_key_location: a file's path": (
+        signing(keys=None, private_key_location="/etc/kong/private.pem"),
+        "$.upstream_jwt.private_key_location",
+    ),
+    "private_key_location: a file's URL": (
+        signing(keys=None, private_key_location="file:///etc/kong/private.pem"),
+        "$.upstream_jwt.private_key_location",
+    ),
+    "private_key_location: a public key": (
+        signing(keys=None, private_key_location=PEM),
+        "$.upstream_jwt.private_key_location",
+    ),
+    "private_key_location: beside keys": (
+        signing(private_key_location=SIGNING),
+        "$.upstream_jwt.private_key_location",
+    ),
+    "public_key_location: beside keys": (
+        signing(public_key_location=SIGNING_CERTIFICATE),
+        "$.upstream_jwt.public_key_location",
+    ),
+    "public_key_location: a file's path": (
+        signing(keys=None, private_key_location=SIGNING, public_key_location="/etc/kong/cert.der"),
+        "$.upstream_jwt.public_key_location",
+    ),
+    "public_key_location: another key's": (
+        signing(keys=None, private_key_location=SIGNING, public_key_location=CERTIFICATE),
+        "$.upstream_jwt.public_key_location",
+    ),
+    "key_id: beside keys": (signing(key_id="a"), "$.upstream_jwt.key_id"),
+    # The header
+    "upstream_jwt.header: empty": (signing(header=""), "$.upstream_jwt.header"),
+    "upstream_jwt.header: a blank": (signing(header="X JWT"), "$.upstream_jwt.header"),
+    "upstream_jwt.header: a pseudo-header": (signing(header=":path"), "$.upstream_jwt.header"),
+    "upstream_jwt.header: a line feed": (signing(header="JWT\nx"), "$.upstream_jwt.header"),
+    **{
+        f"upstream_jwt.header: the message's own, {name}": (signing(header=name), "$.upstream_jwt.header")
+        for name in ("Host", "content-length", "Transfer-Encoding", "connection", "content-type", "cookie")
+    },
+    "upstream_jwt.include_bearer: a text": (signing(include_bearer="yes"), "$.upstream_jwt.include_bearer"),
+    "upstream_jwt.include_credential_type: a number": (
+        signing(include_credential_type=1),
+        "$.upstream_jwt.include_credential_type",
+    ),
+    # What it says
+    "upstream_jwt.exp: none at all": (signing(exp=0), "$.upstream_jwt.exp"),
+    "upstream_jwt.exp: negative": (signing(exp=-60), "$.upstream_jwt.exp"),
+    "upstream_jwt.exp: more than a day": (signing(exp=86401), "$.upstream_jwt.exp"),
+    "upstream_jwt.exp: a text": (signing(exp="60"), "$.upstream_jwt.exp"),
+    "upstream_jwt.aud: a number": (signing(aud=7), "$.upstream_jwt.aud"),
+    "upstream_jwt.aud: from nowhere": (signing(aud={"from": "host"}), "$.upstream_jwt.aud.from"),
+    "upstream_jwt.aud: a field that nobody knows": (
+        signing(aud={"from": "route", "default": "a"}),
+        "$.upstream_jwt.aud.default",
+    ),
+    "upstream_jwt.aud: a number in the list": (signing(aud=["a", 7]), "$.upstream_jwt.aud[1]"),
+    "upstream_jwt.aud: an empty list": (signing(aud=[]), "$.upstream_jwt.aud"),
+    "upstream_jwt.iat: a text": (signing(iat="yes"), "$.upstream_jwt.iat"),
+    "upstream_jwt.jti: a number": (signing(jti=1), "$.upstream_jwt.jti"),
+    "upstream_jwt.x5c: a text": (signing(x5c="yes"), "$.upstream_jwt.x5c"),
+    "upstream_jwt.x5c_encoding: an unknown word": (signing(x5c_encoding="hex"), "$.upstream_jwt.x5c_encoding"),
+    "upstream_jwt.body_hash: an unknown word": (signing(body_hash="sha512"), "$.upstream_jwt.body_hash"),
+    "upstream_jwt.query_hash: a text": (signing(query_hash="hex"), "$.upstream_jwt.query_hash"),
+    "upstream_jwt.max_body_size: negative": (signing(max_body_size=-1), "$.upstream_jwt.max_body_size"),
+    "upstream_jwt.max_body_size: a text": (signing(max_body_size="1m"), "$.upstream_jwt.max_body_size"),
+    "upstream_jwt.body_timeout: none at all": (signing(body_timeout=0), "$.upstream_jwt.body_timeout"),
+    "upstream_jwt.reuse: a number": (signing(reuse=30), "$.upstream_jwt.reuse"),
+    "upstream_jwt.claims: a list": (signing(claims=["sub"]), "$.upstream_jwt.claims"),
+    **{
+        f"upstream_jwt.claims: the gateway's own, {name}": (
+            upstream_claim({"value": "a"}, name),
+            f"$.upstream_jwt.claims.{name}",
+        )
+        for name in ("iss", "aud", "exp", "nbf", "iat", "jti", "anonymous")
+    },
+    "upstream_jwt.claims: the gateway's own, left out": (
+        upstream_claim(False, "exp"),
+        "$.upstream_jwt.claims.exp",
+    ),
+    "upstream_jwt.claims: a number": (upstream_claim(7), "$.upstream_jwt.claims.x"),
+    "upstream_jwt.claims: true": (upstream_claim(True), "$.upstream_jwt.claims.x"),
+    "upstream_jwt.claims: no path": (upstream_claim("a..b"), "$.upstream_jwt.claims.x"),
+    "upstream_jwt.claims: an empty path": (upstream_claim([]), "$.upstream_jwt.claims.x"),
+    "upstream_jwt.claims: no path in an object": (upstream_claim({"claim": "a..b"}), "$.upstream_jwt.claims.x.claim"),
+    "upstream_jwt.claims: only a number": (
+        upstream_claim({"claim": "roles", "only": 7}),
+        "$.upstream_jwt.claims.x.only",
+    ),
+    "upstream_jwt.claims: only what has a star inside": (
+        upstream_claim({"claim": "roles", "only": ["a*b"]}),
+        "$.upstream_jwt.claims.x.only",
+    ),
+    "upstream_jwt.claims: from nowhere": (upstream_claim({"from": "cookie"}), "$.upstream_jwt.claims.x.from"),
+    "upstream_jwt.claims: from a number": (upstream_claim({"from": 7}), "$.upstream_jwt.claims.x.from"),
+    "upstream_jwt.claims: from nowhere, deep inside": (
+        upstream_claim({"a": {"b": {"from": "body"}}}),
+        "$.upstream_jwt.claims.x.a.b.from",
+    ),
+    "upstream_jwt.claims: a number, deep inside": (upstream_claim({"a": {"b": 7}}), "$.upstream_jwt.claims.x.a.b"),
+    "upstream_jwt.claims: a source and more": (
+        upstream_claim({"from": "method", "default": "GET"}),
+        "$.upstream_jwt.claims.x.default",
+    ),
+    "upstream_jwt.claims: a claim and more": (
+        upstream_claim({"claim": "sub", "default": "a"}),
+        "$.upstream_jwt.claims.x.default",
+    ),
+    "upstream_jwt.claims: a value and more": (
+        upstream_claim({"value": 1, "only": [1]}),
+        "$.upstream_jwt.claims.x.only",
+    ),
+    # What is published
+    "upstream_jwt.jwks_path: no slash": (signing(jwks_path="jwks"), "$.upstream_jwt.jwks_path"),
+    "upstream_jwt.jwks_path: a URL": (signing(jwks_path="https://gateway/jwks"), "$.upstream_jwt.jwks_path"),
+    "upstream_jwt.jwks_path: a query": (signing(jwks_path="/jwks?a=b"), "$.upstream_jwt.jwks_path"),
+    "upstream_jwt.jwks_path: a number": (signing(jwks_path=7), "$.upstream_jwt.jwks_path"),
+    "upstream_jwt.jwks_path: a secret alone": (signing_with({"secret": SECRET}), "$.upstream_jwt.jwks_path"),
+    "upstream_jwt.jwks_path: a secret's JWK alone": (signing_with({"jwk": SECRET_JWK}), "$.upstream_jwt.jwks_path"),
+    "upstream_jwt.jwks_max_age: negative": (signing(jwks_max_age=-1), "$.upstream_jwt.jwks_max_age"),
+    "upstream_jwt.jwks_max_age: a text": (signing(jwks_max_age="5m"), "$.upstream_jwt.jwks_max_age"),
+    # In policies
+    "upstream_jwt: nothing to lay it over": (
+        in_a_policy(upstream_jwt={"aud": "orders"}),
+        "$.policies.a.upstream_jwt",
+    ),
+    "upstream_jwt: a fault in a policy": (
+        {**signing(), "policies": {"a": {"upstream_jwt": {"exp": 0}}}},
+        "$.policies.a.upstream_jwt.exp",
+    ),
+    "upstream_jwt: a key's fault in a policy": (
+        {**signing(), "policies": {"a": {"upstream_jwt": {"keys": [PEM]}}}},
+        "$.policies.a.upstream_jwt.keys[0]",
+    ),
+    "upstream_jwt: a field that nobody knows, in a policy": (
+        {**signing(), "policies": {"a": {"upstream_jwt": {"lifetime": 60}}}},
+        "$.policies.a.upstream_jwt.lifetime",
+    ),
     # Answers
     "error_detail: an unknown word": (good(error_detail="some"), "$.error_detail"),
     "report_only: a text": (good(report_only="yes"), "$.report_only"),
@@ -389,6 +647,7 @@ WARNED = {
     "no check of OPTIONS": (good(run_on_preflight=False), "run_on_preflight"),
     "an anonymous consumer that nobody knows": (good(anonymous="visitor"), "anonymous"),
     "consumers asked for, and none listed": (good(consumer_match=True), "consumer"),
+    "a JWT without iat, which has one all the same": (signing(iat=False), "iat"),
 }
 
 

@@ -17,14 +17,16 @@ TIMEOUT = 30
 class Body:
     """A request's body: octets, in chunks when `chunks` says how many, with trailers or not.
 
-    `pause`: seconds between chunks, so that they arrive one by one.
+    `pause`: seconds between chunks, so that they arrive one by one. What does not `ends` says that
+    more is to come, which never does.
     """
 
-    def __init__(self, octets=b"", chunks=0, pause=0, trailers=None):
+    def __init__(self, octets=b"", chunks=0, pause=0, trailers=None, ends=True):
         self.octets = octets
         self.chunks = chunks
         self.pause = pause
         self.trailers = trailers or {}
+        self.ends = ends
 
     @property
     def sha256(self):
@@ -32,7 +34,7 @@ class Body:
 
     def headers(self):
         if not self.chunks:
-            return [("content-length", str(len(self.octets)))]
+            return [("content-length", str(len(self.octets) + (not self.ends)))]
         names = [("trailer", ", ".join(self.trailers))] if self.trailers else []
         return [("transfer-encoding", "chunked"), *names]
 
@@ -45,6 +47,8 @@ class Body:
             chunk = self.octets[start : start + size]
             yield b"%x\r\n%s\r\n" % (len(chunk), chunk)
             time.sleep(self.pause)
+        if not self.ends:
+            return
         trailers = "".join(f"{name}: {value}\r\n" for name, value in self.trailers.items())
         yield f"0\r\n{trailers}\r\n".encode()
 
@@ -60,9 +64,22 @@ BODIES = {
     "slow": Body(b"abcdefgh", chunks=4, pause=0.1),
     "trailers": Body(b"abcdefgh", chunks=2, trailers={"x-checksum": "12ab"}),
     "only trailers": Body(b"", chunks=1, trailers={"x-checksum": "12ab"}),
+    "empty chunked": Body(chunks=1),
+    "one octet": Body(b"{"),
+    "one octet chunked": Body(b"{", chunks=1),
+    "1 KiB": Body(bytes(range(256)) * 4),
+    "1 KiB chunked": Body(bytes(range(256)) * 4, chunks=3),
+    "1 KiB and one": Body(bytes(range(256)) * 4 + b"!"),
+    "1 KiB and one chunked": Body(bytes(range(256)) * 4 + b"!", chunks=5),
+    "64 KiB": Body(bytes(range(256)) * 256),
+    "64 KiB chunked": Body(bytes(range(256)) * 256, chunks=16),
     "large": Body(_LARGE),
     "large chunked": Body(_LARGE, chunks=48),
+    "unfinished": Body(b"abcd", ends=False),
+    "unfinished chunked": Body(b"abcd", chunks=1, ends=False),
 }
+# What goes up with the others would not end, either.
+WITH_AN_END = [name for name, body in BODIES.items() if body is None or body.ends]
 
 
 class Response:

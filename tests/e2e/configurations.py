@@ -14,6 +14,7 @@ from tests.e2e import placeholders, settings
 from tests.stack import ROOT
 
 FIELDS = {"config", "policies", "envoy", "cases"}
+KEYS = {"keys", "private_key_location", "public_key_location", "key_id"}
 
 
 def configurations():
@@ -27,6 +28,31 @@ def configurations():
         given.setdefault("envoy", {})
         given.setdefault("cases", True)
     return table
+
+
+def upstream_jwt(given, path):
+    """What `upstream_jwt` is for a request of this path below /<name>/, or None."""
+    return laid_over(given["config"].get("upstream_jwt"), policy_of(given, path).get("upstream_jwt"))
+
+
+def policy_of(given, path):
+    """What the policy of this path states; nothing where no policy is named."""
+    policy = given["policies"].get(policy_path(given, path))
+    return given["config"].get("policies", {}).get(policy, {})
+
+
+def policy_path(given, path):
+    """The path that names the policy of this one, or None. As gateways have it, the longest counts."""
+    return max((prefix for prefix in given["policies"] if path.startswith(prefix)), key=len, default=None)
+
+
+def laid_over(top, stated):
+    """A policy's `upstream_jwt` over the top's, field by field; false is none. Keys are not mixed."""
+    if not stated:
+        return top if stated is None else None
+    keys = KEYS if KEYS & stated.keys() else set()
+    kept = {field: value for field, value in (top or {}).items() if field not in keys}
+    return {**kept, **stated}
 
 
 def examples():

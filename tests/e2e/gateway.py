@@ -57,6 +57,8 @@ def with_table():
     ]
     # Without this Envoy drops the trailers of HTTP/1.1, and nothing shows how they are held.
     manager["http_protocol_options"] = {"enable_trailers": True}
+    # And without this it answers an upgrade itself.
+    manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
     config["static_resources"]["listeners"].append(_raw(config))
     clusters = config["static_resources"]["clusters"]
     for cluster in clusters:

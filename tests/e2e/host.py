@@ -30,13 +30,22 @@ def _envoy_routes():
     for name, given in configurations().items():
         stop_all = not given["envoy"].get("allow_on_headers_stop_iteration", False)
         for path, policy in {"": None, **given["policies"]}.items():
-            yield _route(f"{name}/{path}", name, given["config"], policy=policy, headers_stop_all=stop_all)
+            yield _route(
+                f"{name}/{path}",
+                name,
+                given["config"],
+                policy=policy,
+                headers_stop_all=stop_all,
+                service_name="upstream",
+                route_name=name,
+            )
 
 
 def _kong_routes():
     for route in kong.routes():
         (config,) = route.configs
-        yield _route(route.path_prefix.lstrip("/"), route.name, config)
+        names = {"service_name": route.name, "route_name": route.name}
+        yield _route(route.path_prefix.lstrip("/"), route.name, config, **names)
 
 
 def _route(path, name, config, **settings_):

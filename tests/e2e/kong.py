@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tests.e2e import settings
 from tests.e2e.bad_configurations import BAD
-from tests.e2e.configurations import configurations
+from tests.e2e.configurations import configurations, laid_over
 from tests.stack import ROOT, StackError
 from tests.stack.kong import Kong
 
@@ -59,6 +59,8 @@ def of_policy(config, name):
         return MISCONFIGURED
     stated = {field: value for field, value in policies[name].items() if value is not None}
     merged = {**base(config), **stated}
+    if "upstream_jwt" in stated:
+        merged["upstream_jwt"] = laid_over(config.get("upstream_jwt"), stated["upstream_jwt"])
     issuers = [
         {field: value for field, value in issuer.items() if field not in OF_A_TOKEN & stated.keys()}
         for issuer in config.get("issuers") or []
@@ -69,7 +71,12 @@ def of_policy(config, name):
         merged["allowed_iss"] = [iss for iss in as_list(config.get("allowed_iss")) if iss in accepted]
         issuers = [issuer for issuer in issuers if issuer["iss"] in accepted]
     merged["issuers"] = issuers
-    return {field: value for field, value in merged.items() if value or field not in ("allowed_iss", "issuers")}
+    # Empty, these mean something else than not there.
+    return {
+        field: value
+        for field, value in merged.items()
+        if value or field not in ("allowed_iss", "issuers", "upstream_jwt")
+    }
 
 
 def as_list(value):

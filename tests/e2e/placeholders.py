@@ -1,8 +1,9 @@
 """The tables' placeholders: this run's addresses, and the fixed keys of keys/.
 
 `${PEM:fixed-rsa}`, `${PKCS1:…}` and `${JWK:…}` are the public half of a key of issuers.yaml that
-has a `file`; `${PRIVATE:rsa}` and `${CERTIFICATE:rsa-expired}` are files. What is PEM belongs
-between double quotes.
+has a `file`; `${PRIVATE:rsa}`, `${PRIVATE_JWK:signing-rsa}` and `${CERTIFICATE:rsa-expired}` are files,
+`${CERTIFICATE_DER:…}` the same without PEM's lines around it, in base64. What is PEM belongs between
+double quotes; a JWK is an object, and between single quotes a text.
 """
 
 import json
@@ -14,7 +15,7 @@ import yaml
 from tests.e2e import settings
 from tests.e2e.signing import FIXED, Key
 
-PLACEHOLDER = re.compile(r"\$\{(PEM|PKCS1|JWK|PRIVATE|CERTIFICATE):([a-z0-9-]+)\}")
+PLACEHOLDER = re.compile(r"\$\{(PEM|PKCS1|JWK|PRIVATE|PRIVATE_JWK|CERTIFICATE|CERTIFICATE_DER):([a-z0-9-]+)\}")
 
 
 def filled(text):
@@ -32,6 +33,10 @@ def fixed(form, name):
     """What stands for `${form:name}`."""
     if form == "JWK":
         return json.dumps(_key(name).jwk())
+    if form == "PRIVATE_JWK":
+        return json.dumps(private_jwk(name))
+    if form == "CERTIFICATE_DER":
+        return certificate_der(name)
     if form == "PRIVATE":
         pem = (FIXED / f"test-only-{name}.pem").read_bytes()
     elif form == "CERTIFICATE":
@@ -39,6 +44,17 @@ def fixed(form, name):
     else:
         pem = _key(name).public(form={"PEM": "SubjectPublicKeyInfo"}.get(form, form))
     return json.dumps(pem.decode())[1:-1]
+
+
+def private_jwk(name):
+    """The members of a JWK that stands in configurations with its private half."""
+    return json.loads((FIXED / f"test-only-{name}.jwk.json").read_text())
+
+
+def certificate_der(name):
+    """In base64, as `x5c` has it (RFC 7515, 4.1.6)."""
+    pem = (FIXED / f"test-only-{name}.crt.pem").read_text()
+    return "".join(line for line in pem.splitlines() if not line.startswith("-----"))
 
 
 def _key(name):

@@ -18,11 +18,13 @@ CASE = {
 REQUEST = {"method", "path", "headers", "body"}
 EXPECT = {
     "status", "refused", "label", "error", "challenge", "scope", "realm", "silent", "upstream",
-    "body", "grpc", "answer",
+    "body", "grpc", "answer", "jwks",
 }  # fmt: skip
-UPSTREAM = {"headers", "path"}
-# The usual one; one without envoy.yaml's hardening; envoy.yaml's own hardening
-GATEWAYS = {None, "raw", "hardened"}
+UPSTREAM = {"headers", "path", "jwt"}
+JWT = {"header", "claims", "claims_exactly"}
+# The usual one; one without envoy.yaml's hardening; envoy.yaml's own hardening; one whose filter is
+# shown a body in pieces, as they come
+GATEWAYS = {None, "raw", "hardened", "pieces"}
 
 # What stands for a token that is hidden: on Kong nothing can be removed.
 HIDDEN = {"expect": None, "kong": "-"}
@@ -84,10 +86,13 @@ def _expected(where, expect, hidden):
     _known(where, expect, EXPECT)
     upstream = expect.get("upstream", {})
     _known(where, upstream, UPSTREAM)
+    _known(where, upstream.get("jwt") or {}, JWT)
     if "headers" in upstream:
         headers = upstream["headers"]
         headers = {name: hidden if value == "${hidden}" else value for name, value in headers.items()}
         expect = {**expect, "upstream": {**upstream, "headers": headers}}
+    if "jwks" in expect:
+        expect = {"status": 200, **expect}
     if "refused" in expect:
         reason = expect["refused"]
         expect = {"label": reason, **reasons()[reason], **expect}

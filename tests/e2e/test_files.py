@@ -113,6 +113,7 @@ def test_envoy_runs_the_example_of_the_demo():
 # Route, client (None: without a token), scope, status
 ROUTES = [
     ("/public/hello", None, None, 200),
+    ("/.well-known/gateway-jwks.json", None, None, 200),
     ("/orders/1", None, None, 401),
     ("/orders/1", "orders-app", "Function1/read", 200),
     ("/orders/1", "orders-app", None, 403),

@@ -1,13 +1,16 @@
 """The files of kong/ that users copy, and what `make e2e-kong` starts. Nothing here runs Kong."""
 
+import datetime
 import json
 import os
 import re
 import subprocess
 import sys
+import uuid
 
 import pytest
 import yaml
+from cryptography import x509
 
 from tests.e2e.kong import of_policy
 from tests.e2e.test_files import demo_gateway
@@ -17,17 +20,25 @@ from tests.stack import ROOT, StackError, kong, ports
 
 KONG_YML = ROOT / "kong" / "kong.yml"
 AS_PLUGIN = ROOT / "kong" / "kong-as-plugin.yml"
+MTLS = ROOT / "kong" / "upstream-mtls.yml"
 
 # What of Kong's declarative format is used here: the fields of an entity, and their types.
 CHAINS_AND_PLUGINS = {"filter_chains": list, "plugins": list}
+# In a service these name entities of the file, by id.
+TLS = {"client_certificate": str, "tls_verify": bool, "ca_certificates": list}
 FIELDS = {
-    "file": {"_format_version": str, "services": list, "routes": list, "plugins": list},
-    "services": {"name": str, "url": str, "routes": list, **CHAINS_AND_PLUGINS},
+    "file": {
+        "_format_version": str, "services": list, "routes": list, "plugins": list,
+        "certificates": list, "ca_certificates": list,
+    },
+    "services": {"name": str, "url": str, "routes": list, **TLS, **CHAINS_AND_PLUGINS},
     "routes": {"name": str, "paths": list, "regex_priority": int, "strip_path": bool, **CHAINS_AND_PLUGINS},
     "filter_chains": {"name": str, "enabled": bool, "filters": list},
     "filters": {"name": str, "enabled": bool, "config": dict},
     "plugins": {"name": str, "enabled": bool, "config": dict},
-}
+    "certificates": {"id": str, "cert": str, "key": str},
+    "ca_certificates": {"id": str, "cert": str},
+}  # fmt: skip
 PLUGINS = {
     "request-termination": {"status_code": int, "message": str},
     "pre-function": {"rewrite": list},
@@ -39,7 +50,7 @@ def check(entity, kind="file"):
     """Fails where Kong would refuse the file."""
     for field, value in entity.items():
         assert type(value) is FIELDS[kind][field], f"{kind}: {field}: {value}"
-        if field in FIELDS:
+        if field in FIELDS and field not in TLS or kind == "file" and field == "ca_certificates":
             assert value, f"{kind}: no {field}"
             for part in value:
                 check(part, field)
@@ -48,8 +59,22 @@ def check(entity, kind="file"):
         for named in (list(entity["services"]), list(all_routes(entity))):
             names = [each["name"] for each in named]
             assert len(names) == len(set(names))
+        ids = {kind: {each["id"] for each in entity.get(kind, [])} for kind in ("certificates", "ca_certificates")}
+        for service in entity["services"]:
+            assert service.get("client_certificate") in {None, *ids["certificates"]}
+            assert set(service.get("ca_certificates", [])) <= ids["ca_certificates"]
     elif kind == "services":
         assert re.fullmatch(r"https?://[^/:]+(:\d+)?", entity["url"])
+        assert entity["url"].startswith("https:") or not TLS.keys() & entity.keys()
+    elif kind == "certificates":
+        # References to vaults count here.
+        assert uuid.UUID(entity["id"])
+        assert all(re.fullmatch(r"\{vault://env/[a-z-]+\}", entity[field]) for field in ("cert", "key"))
+    elif kind == "ca_certificates":
+        assert uuid.UUID(entity["id"])
+        (certificate,) = x509.load_pem_x509_certificates(entity["cert"].encode())
+        assert certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        assert certificate.not_valid_after_utc > datetime.datetime.now(datetime.timezone.utc)
     elif kind == "routes":
         for path in entity["paths"]:
             assert path.startswith(("/", "~/")) and re.compile(path.removeprefix("~"))
@@ -80,9 +105,16 @@ def config():
     return yaml.safe_load(KONG_YML.read_text())
 
 
-@pytest.mark.parametrize("path", [KONG_YML, AS_PLUGIN], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [KONG_YML, AS_PLUGIN, MTLS], ids=lambda path: path.name)
 def test_kong_would_take_the_file(path):
     check(yaml.safe_load(path.read_text()))
+
+
+def test_mutual_tls_goes_both_ways():
+    (service,) = yaml.safe_load(MTLS.read_text())["services"]
+    assert service["client_certificate"] and service["tls_verify"] and service["ca_certificates"]
+    # With preserve_host the upstream's certificate would have to have the name that a client sent.
+    assert filters(service) and not any("preserve_host" in route for route in service["routes"])
 
 
 def test_kong_would_take_the_table():
@@ -118,7 +150,9 @@ def test_the_same_is_asked_as_in_envoy(config):
     assert filters(upstream) == [{field: value for field, value in demo.items() if field != "policies"}]
     routes = {route["name"]: filters(route) for route in upstream["routes"]}
     assert routes.pop("everything-else") == []
-    assert routes == {policy: [of_policy(demo, policy)] for policy in demo["policies"]}
+    # The service's chain has signed already.
+    unsigned = {field: value for field, value in demo.items() if field != "upstream_jwt"}
+    assert routes == {policy: [of_policy(unsigned, policy)] for policy in demo["policies"]}
 
 
 def test_only_what_is_public_has_no_chain(config):

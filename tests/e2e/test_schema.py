@@ -26,6 +26,22 @@ BEYOND_A_SCHEMA = {
     "public keys: a certificate cut off",
     "public keys: a weak key",
     "public keys: another kind's algorithm",
+    "upstream_jwt: a fault in the second key",
+    "upstream_jwt: two keys of one name",
+    "upstream_jwt: nothing to lay it over",
+    "signing key: cut off",
+    "signing key: its middle is missing",
+    "signing key: weak",
+    "signing key: a curve that JWTs do not have",
+    "signing key: Ed448",
+    "signing key: another kind's algorithm",
+    "signing key: another curve's algorithm",
+    "signing key: another key's certificate",
+    "signing key: another RSA key's certificate",
+    "signing JWK: halves that do not fit",
+    "signing JWK: another kind's algorithm",
+    "public_key_location: another key's",
+    "upstream_jwt.jwks_path: a secret's JWK alone",
 }
 
 

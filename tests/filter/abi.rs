@@ -29,6 +29,10 @@ fn numbers_are_the_sdks() {
             sdk::MapType::HttpCallResponseHeaders as u32,
         ),
         (
+            BufferType::HttpRequestBody as u32,
+            sdk::BufferType::HttpRequestBody as u32,
+        ),
+        (
             BufferType::HttpCallResponseBody as u32,
             sdk::BufferType::HttpCallResponseBody as u32,
         ),

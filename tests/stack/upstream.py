@@ -2,6 +2,11 @@
 
     python upstream.py --port 8081      alone: standard library only, one file
 
+With a verifier (gateway_jwt.py, beside this file, which needs joserfc) it also says what the JWT that
+the gateway signed is worth:
+
+    python upstream.py --jwks http://localhost:8000/.well-known/gateway-jwks.json --jwt-issuer ISS
+
 `GET /__count` tells how many other requests have come, so that a test can tell that none did: in
 all, by path, and by the header `x-request-tag`.
 HTTP is read by hand: what reaches the upstream is shown as it came, in its order, with every
@@ -60,6 +65,8 @@ class Handler(socketserver.StreamRequestHandler):
             }
             if trailers is not None:
                 received["trailers"] = trailers
+            if self.server.verifier:
+                received["gateway_jwt"] = self.server.verifier.shown(headers, digest, path)
             self.answer(200, received, close, head=method == "HEAD")
         return not close
 
@@ -121,8 +128,9 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address):
+    def __init__(self, address, verifier=None):
         super().__init__(address, Handler)
+        self.verifier = verifier
         self._lock = threading.Lock()
         self._paths = collections.Counter()
         self._tags = collections.Counter()
@@ -143,11 +151,11 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class Upstream:
-    """The same, in a thread of this process."""
+    """The same, in a thread of this process. `verifier`: a gateway_jwt.Verifier."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, verifier=None):
         # Loopback only: it shows whatever it is sent, tokens included.
-        self._server = Server(("127.0.0.1", port))
+        self._server = Server(("127.0.0.1", port), verifier)
         self.address = self._server.server_address
         self.port = self.address[1]
 
@@ -171,12 +179,36 @@ class Upstream:
         self._server.server_close()
 
 
+def verifier_by(arguments):
+    """The one that the arguments describe, or none."""
+    if not arguments.jwks:
+        return None
+    if __package__:
+        from . import gateway_jwt
+    else:
+        import gateway_jwt
+    return gateway_jwt.Verifier(
+        gateway_jwt.PublishedKeys(arguments.jwks),
+        arguments.jwt_issuer,
+        arguments.jwt_audience,
+        arguments.jwt_header,
+        arguments.jwt_bearer,
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description="Answers every request with JSON of what it received.")
     parser.add_argument("--port", type=int, default=8081)
     parser.add_argument("--host", default="127.0.0.1", help="default: this machine only; 0.0.0.0 in a container")
+    parser.add_argument("--jwks", metavar="URL", help="where the gateway publishes its keys: verifies its JWTs")
+    parser.add_argument("--jwt-header", metavar="NAME", default="JWT", help="the header that has the JWT")
+    parser.add_argument("--jwt-bearer", action="store_true", help="the header says Bearer before it")
+    parser.add_argument("--jwt-issuer", metavar="ISS", help="its iss; needed with --jwks")
+    parser.add_argument("--jwt-audience", metavar="AUD", help="one of its aud; default: it is not looked at")
     arguments = parser.parse_args()
-    with Server((arguments.host, arguments.port)) as server:
+    if arguments.jwks and not arguments.jwt_issuer:
+        parser.error("--jwks needs --jwt-issuer")
+    with Server((arguments.host, arguments.port), verifier_by(arguments)) as server:
         print(f"upstream: listening on {arguments.host}:{arguments.port}", flush=True)
         try:
             server.serve_forever()

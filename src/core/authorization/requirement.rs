@@ -210,7 +210,8 @@ pub fn explain_each(
 
 impl Branch {
     /// Whether `name` is this one, or below it.
-    fn holds(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
         match self {
             Self::Exactly(this) => this == name,
             Self::Below(above) => name

@@ -43,6 +43,8 @@ pub struct CallerRules {
     pub properties: Vec<ToldClaim>,
     /// What would have been refused is told in this header.
     pub report_header: Option<String>,
+    /// The header that has the gateway's own JWT. It is set on every request that goes up.
+    pub jwt_header: Option<String>,
 }
 
 /// How the calling application is found.
@@ -103,16 +105,24 @@ impl Matching {
 }
 
 impl CallerRules {
-    /// The names of the fields that a client sent and only the filter may set, in whatever
+    /// What takes out the fields that a client sent and only the filter may set, in whatever
     /// spelling an upstream may take for theirs: CGI and its heirs make one of `x-user` and
     /// `X_User`.
-    pub fn spoofed<'r>(&'r self, request: &'r Request) -> impl Iterator<Item = String> + 'r {
-        request
-            .headers
-            .iter()
-            .map(|(name, _)| name.as_slice())
-            .filter(|name| !name.starts_with(b":") && self.sets(name))
-            .map(|name| String::from_utf8_lossy(name).into_owned())
+    pub fn spoofed<'r>(&'r self, request: &'r Request) -> impl Iterator<Item = HeaderEdit> + 'r {
+        let names = request.headers.iter().map(|(name, _)| name.as_slice());
+        names
+            .filter(|name| !name.starts_with(b":"))
+            .filter_map(|name| {
+                let jwt = self.jwt_header.as_ref();
+                match jwt.filter(|own| is_same(own, name)) {
+                    // It will be overwritten.
+                    Some(own) if name.eq_ignore_ascii_case(own.as_bytes()) => {
+                        Some(HeaderEdit::Hide(own.clone()))
+                    }
+                    found => (found.is_some() || self.sets(name))
+                        .then(|| HeaderEdit::Remove(String::from_utf8_lossy(name).into_owned())),
+                }
+            })
     }
 
     fn sets(&self, name: &[u8]) -> bool {
@@ -343,13 +353,39 @@ mod tests {
             "host",
         ];
         request.headers.extend(others.iter().map(field));
+        let removed = |names: &[&str]| -> Vec<_> {
+            let removed = names
+                .iter()
+                .map(|name| HeaderEdit::Remove((*name).to_owned()));
+            removed.collect()
+        };
         let spoofed: Vec<_> = rules.spoofed(&request).collect();
-        assert_eq!(spoofed, names);
+        assert_eq!(spoofed, removed(&names));
         rules.keep_consumer_headers = true;
         assert_eq!(
             rules.spoofed(&request).collect::<Vec<_>>(),
-            ["X_USER", "x_report"]
+            removed(&["X_USER", "x_report"])
         );
+    }
+
+    #[test]
+    fn the_gateways_own_jwt_is_set_over_what_a_client_sent() {
+        let rules = CallerRules {
+            jwt_header: Some("x-jwt".to_owned()),
+            keep_consumer_headers: true,
+            ..CallerRules::default()
+        };
+        let names = ["X-JWT", "x_jwt", "x-jwt2", "jwt"];
+        let field = |name: &&str| (name.as_bytes().to_vec(), b"x".to_vec());
+        let request = Request {
+            headers: names.iter().map(field).collect(),
+            ..Request::default()
+        };
+        let expected = [
+            HeaderEdit::Hide("x-jwt".to_owned()),
+            HeaderEdit::Remove("x_jwt".to_owned()),
+        ];
+        assert_eq!(rules.spoofed(&request).collect::<Vec<_>>(), expected);
     }
 
     #[test]

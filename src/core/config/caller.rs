@@ -8,6 +8,7 @@ use crate::authorization::claim_shape::ClaimPath;
 use crate::caller::consumers::{Consumer, Consumers};
 use crate::caller::told_claim::{Format, ToldClaim, header_value};
 use crate::caller::{CONSUMER_HEADERS, CallerRules, Matching, is_same};
+use crate::upstream_jwt::UpstreamJwt;
 
 /// Headers that belong to the message or its transport, or hold credentials (RFC 9110, 7.6.1).
 const NOT_TO_BE_SET: [&str; 12] = [
@@ -66,7 +67,7 @@ pub fn consumers(members: &Members) -> Consumers {
 
 /// Reads what a policy tells.
 #[must_use]
-pub fn read(members: &Members, consumers: &Consumers) -> CallerRules {
+pub fn read(members: &Members, consumers: &Consumers, jwt: Option<&UpstreamJwt>) -> CallerRules {
     let from_token = members.boolean("consumer_from_token").unwrap_or(false);
     let consumer_match = members.boolean("consumer_match").unwrap_or(false);
     let ignore_not_found = members.boolean("consumer_match_ignore_not_found");
@@ -100,6 +101,7 @@ pub fn read(members: &Members, consumers: &Consumers) -> CallerRules {
         headers: told_claims(members, "claims_to_headers", header_name),
         properties: told_claims(members, "claims_to_properties", property_name),
         report_header: report_header(members),
+        jwt_header: jwt.map(|jwt| jwt.header.clone()),
     };
     check_headers(members, &rules);
     rules
@@ -192,7 +194,7 @@ fn told_claims(
     told.collect()
 }
 
-fn header_name(members: &Members, path: &str, name: &str) -> Option<String> {
+pub(super) fn header_name(members: &Members, path: &str, name: &str) -> Option<String> {
     let lower =
         super::sources::header_name(name).filter(|name| !NOT_TO_BE_SET.contains(&name.as_str()));
     if lower.is_none() {
@@ -231,7 +233,8 @@ fn check_headers(members: &Members, rules: &CallerRules) {
         .report_header
         .iter()
         .map(|name| ("report_only_header", name));
-    for (field, name) in names.chain(report) {
+    let jwt = rules.jwt_header.iter().map(|name| ("upstream_jwt", name));
+    for (field, name) in names.chain(report).chain(jwt) {
         if seen.iter().any(|other| is_same(other, name.as_bytes())) {
             let found = format!("{} again", quote(name));
             let allowed = "each header once, and none of the consumer's";

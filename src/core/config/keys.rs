@@ -113,26 +113,9 @@ fn secrets(members: &Members) -> Option<Vec<VerificationKey>> {
         )?;
         let kid = members.string("kid").map(|kid| kid.value);
         let alg = algorithm(&members, |alg| alg.family() == Family::Hmac);
-        let secret = text(&members, "secret");
-        let encodings = [
-            ("text", None),
-            ("base64", Some(&STANDARD)),
-            ("base64url", Some(&URL_SAFE)),
-        ];
-        let encoding = members.choice("encoding", &encodings).flatten();
+        let bytes = decoded(&members);
         members.finish();
-        let bytes = match encoding {
-            None => secret?.as_bytes().to_vec(),
-            Some(alphabet) => {
-                let bytes = decode(secret?, alphabet);
-                if bytes.is_none() {
-                    let found = "a text that is not of its encoding";
-                    members.fault("secret", found, "base64 or base64url, as encoding says");
-                }
-                bytes?
-            }
-        };
-        let key = VerificationKey::from_secret(bytes, kid, alg);
+        let key = VerificationKey::from_secret(bytes?, kid, alg);
         if let Err(why) = &key {
             let allowed = "a secret of 32 bytes or more for HS256, 48 for HS384, 64 for HS512 \
                 (RFC 7518, 3.2)";
@@ -141,6 +124,25 @@ fn secrets(members: &Members) -> Option<Vec<VerificationKey>> {
         key.ok()
     };
     Some(items.into_iter().filter_map(read).collect())
+}
+
+/// A `secret` in its `encoding`.
+pub(super) fn decoded(members: &Members) -> Option<Vec<u8>> {
+    let secret = text(members, "secret");
+    let encodings = [
+        ("text", None),
+        ("base64", Some(&STANDARD)),
+        ("base64url", Some(&URL_SAFE)),
+    ];
+    let Some(alphabet) = members.choice("encoding", &encodings).flatten() else {
+        return Some(secret?.as_bytes().to_vec());
+    };
+    let bytes = decode(secret?, alphabet);
+    if bytes.is_none() {
+        let found = "a text that is not of its encoding";
+        members.fault("secret", found, "base64 or base64url, as encoding says");
+    }
+    bytes
 }
 
 fn usable(
@@ -155,7 +157,7 @@ fn usable(
 }
 
 /// An object; a fault that shows nothing of anything else.
-fn open<'a>(
+pub(super) fn open<'a>(
     members: &Members<'a>,
     path: &str,
     value: &'a Value,
@@ -170,7 +172,7 @@ fn open<'a>(
 }
 
 /// A text that may be secret.
-fn text<'a>(members: &Members<'a>, name: &'static str) -> Option<&'a str> {
+pub(super) fn text<'a>(members: &Members<'a>, name: &'static str) -> Option<&'a str> {
     let text = members.get(name).and_then(|at| at.value.as_str());
     let text = text.filter(|text| !text.is_empty());
     if text.is_none() {
@@ -179,7 +181,10 @@ fn text<'a>(members: &Members<'a>, name: &'static str) -> Option<&'a str> {
     text
 }
 
-fn algorithm(members: &Members, is_of_kind: fn(&Algorithm) -> bool) -> Option<Algorithm> {
+pub(super) fn algorithm(
+    members: &Members,
+    is_of_kind: fn(&Algorithm) -> bool,
+) -> Option<Algorithm> {
     let algorithms = Algorithm::ALL.into_iter().filter(is_of_kind);
     let names: Vec<_> = algorithms.map(|alg| (alg.name(), alg)).collect();
     members.choice("alg", &names)

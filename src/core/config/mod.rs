@@ -1,8 +1,8 @@
 //! The filter's configuration: JSON in, validated settings out, or every fault at once.
 //!
 //! [`reader`] reads members and notes faults with their paths; [`issuer`], [`keys`], [`token`],
-//! [`policy`], [`sources`], [`requirement`], [`rules`] and [`caller`] know the fields; [`settings`]
-//! puts them together. [`envoy_struct`] reads what Envoy may send instead of JSON, [`abilities`] knows
+//! [`policy`], [`sources`], [`requirement`], [`rules`], [`caller`], [`upstream_jwt`] and
+//! [`signing_keys`] know the fields; [`settings`] puts them together. [`envoy_struct`] reads what Envoy may send instead of JSON, [`abilities`] knows
 //! what a host cannot do.
 
 pub mod abilities;
@@ -16,10 +16,12 @@ pub mod reader;
 pub mod requirement;
 pub mod rules;
 pub mod settings;
+pub mod signing_keys;
 pub mod sources;
 #[cfg(test)]
 mod tests;
 pub mod token;
+pub mod upstream_jwt;
 
 pub use reader::Fault;
 pub use settings::{Loaded, Settings, load};

@@ -15,6 +15,7 @@ use crate::claims::ClaimRules;
 use crate::refusal::{Answers, Detail};
 use crate::request::credentials::TokenSources;
 use crate::request::rules::Rules;
+use crate::upstream_jwt::UpstreamJwt;
 
 /// `max_token_size`: Keycloak tokens with many roles reach some kilobytes; gateways take 8 to
 /// 60 kB of headers.
@@ -32,6 +33,8 @@ pub struct Policy {
     pub rules: Option<Rules>,
     pub requirement: Requirement,
     pub caller: CallerRules,
+    /// What the gateway signs for the upstream, if anything.
+    pub upstream_jwt: Option<UpstreamJwt>,
     pub answers: Answers,
     /// Everything passes, and what would have been refused is told.
     pub reports_only: bool,
@@ -75,6 +78,7 @@ impl Policy {
         issuers: &[(Issuer, Members)],
         accepted: &[bool],
         consumers: &Consumers,
+        jwt: Option<UpstreamJwt>,
     ) -> Self {
         let times = times(members);
         // Once for what is inherited by nobody, so that these fields are known and checked.
@@ -90,7 +94,8 @@ impl Policy {
             preflights: preflights(members),
             rules: rules::read(members),
             requirement: requirement::read(members),
-            caller: caller::read(members, consumers),
+            caller: caller::read(members, consumers, jwt.as_ref()),
+            upstream_jwt: jwt,
             answers: Answers {
                 realm: realm(members).unwrap_or_else(|| "keycloak".to_owned()),
                 detail: members
@@ -114,6 +119,13 @@ impl Policy {
                 })
                 .collect(),
         };
+        let sets_authorization = |jwt: &UpstreamJwt| jwt.header == "authorization";
+        if matches!(policy.upstream_token, UpstreamToken::Replace(_))
+            && policy.upstream_jwt.as_ref().is_some_and(sets_authorization)
+        {
+            let found = "a replacement, and upstream_jwt in the same header";
+            members.fault("upstream_token", found, "hide or keep");
+        }
         policy.warn(&members.path, members.findings());
         policy
     }

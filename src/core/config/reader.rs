@@ -89,6 +89,8 @@ struct Layer<'a> {
     path: String,
     members: &'a Map<String, Value>,
     asked: RefCell<Vec<&'static str>>,
+    /// Known, and not to be had here: a fault has said so.
+    refused: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Members<'a> {
@@ -102,6 +104,7 @@ impl<'a> Members<'a> {
             path: path.to_owned(),
             members,
             asked: RefCell::default(),
+            refused: RefCell::default(),
         };
         Some(Self {
             path: path.to_owned(),
@@ -238,6 +241,46 @@ impl<'a> Members<'a> {
             .collect()
     }
 
+    /// The members of an object that lies over objects of the same name further down. `false` stands
+    /// for none, and nothing below it counts.
+    pub fn layered_object(&self, name: &'static str) -> Option<Self> {
+        let mut found: Option<Self> = None;
+        for layer in &self.layers {
+            layer.asked.borrow_mut().push(name);
+        }
+        for layer in &self.layers {
+            let value = layer.members.get(name).filter(|value| !value.is_null());
+            match value {
+                None => {}
+                Some(Value::Bool(false)) => break,
+                Some(value) => {
+                    let own = Self::open(&join(&layer.path, name), value, self.findings);
+                    found = match (found, own) {
+                        (Some(above), Some(own)) => Some(above.over(&own)),
+                        (above, own) => above.or(own),
+                    };
+                }
+            }
+        }
+        found
+    }
+
+    /// The uppermost object's own members, without what it inherits.
+    #[must_use]
+    pub fn uppermost(&self) -> Self {
+        Self {
+            layers: self.layers.iter().take(1).cloned().collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the uppermost object states one of these itself.
+    #[must_use]
+    pub fn states(&self, names: &[&str]) -> bool {
+        let states = |layer: &Rc<Layer>| names.iter().any(|name| layer.members.contains_key(*name));
+        self.layers.first().is_some_and(states)
+    }
+
     pub fn boolean(&self, name: &'static str) -> Option<bool> {
         let At { path, value } = self.get(name)?;
         if value.as_bool().is_none() {
@@ -321,11 +364,22 @@ impl<'a> Members<'a> {
         names
     }
 
+    /// Notes a member of the uppermost object that is known elsewhere and not taken here.
+    pub fn refuse(&self, name: &'static str, found: &str, allowed: &str) {
+        let states = |layer: &&Rc<Layer>| layer.members.get(name).is_some_and(|v| !v.is_null());
+        if let Some(layer) = self.layers.first().filter(states) {
+            layer.refused.borrow_mut().push(name);
+            self.findings
+                .fault(&join(&layer.path, name), found, allowed);
+        }
+    }
+
     /// Notes those members of the uppermost object that nothing asked for.
     pub fn finish(&self) {
         let asked = self.asked();
         for name in self.layers.first().iter().flat_map(|l| l.members.keys()) {
-            if !asked.contains(&name.as_str()) {
+            let was_refused = |layer: &Rc<Layer>| layer.refused.borrow().contains(&name.as_str());
+            if !asked.contains(&name.as_str()) && !self.layers.first().is_some_and(was_refused) {
                 self.findings.fault(
                     &join(&self.path, name),
                     "an unknown field",
@@ -389,10 +443,16 @@ pub fn describe(value: &Value) -> String {
 }
 
 /// A text that was found, for the log: short, and without the user information of a URL, which
-/// may be a password.
+/// may be a password. What may be a key that stands in the wrong place is not shown at all.
 #[must_use]
 pub fn quote(text: &str) -> String {
     const SHOWN: usize = 40;
+    if text.contains("-----BEGIN") {
+        return "a PEM text".to_owned();
+    }
+    if text.trim_start().starts_with('{') && text.contains(':') {
+        return "a text of JSON".to_owned();
+    }
     let text = match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
         _ => text.to_owned(),
@@ -478,5 +538,17 @@ mod tests {
     fn passwords_in_urls_are_not_shown() {
         assert_eq!(quote("https://user:secret@kc/"), r#""https://***@kc/""#);
         assert_eq!(quote("https://a:b@c:d@kc"), r#""https://***@kc""#);
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_place_is_not_shown() {
+        for key in [
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQY",
+            " {\"kty\":\"OKP\",\"d\":\"nWGxne_9WmC6hE",
+        ] {
+            let shown = quote(key);
+            assert!(!shown.contains("nWG") && !shown.contains("MC4"), "{shown}");
+        }
+        assert_eq!(quote("{realm}"), "\"{realm}\"");
     }
 }

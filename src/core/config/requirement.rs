@@ -240,7 +240,7 @@ fn group(text: &str) -> Option<Branch> {
     branch(text).or_else(|| (text == "/*").then(|| Branch::Below("/".to_owned())))
 }
 
-fn branch(text: &str) -> Option<Branch> {
+pub(super) fn branch(text: &str) -> Option<Branch> {
     match text.strip_suffix('*') {
         Some(above) if above.len() > 1 && above.ends_with('/') && !above.contains('*') => {
             Some(Branch::Below(above.to_owned()))

@@ -1,19 +1,23 @@
 //! The whole configuration, validated.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::abilities;
 use super::issuer::{self, Issuer, IssuerDefaults};
 use super::policy::Policy;
 use super::reader::{At, Fault, Findings, Members, quote};
 use super::token::IssuerRules;
-use super::{caller, envoy_struct, rules};
+use super::{caller, envoy_struct, rules, upstream_jwt};
 use crate::abilities::Abilities;
 use crate::caller::consumers::Consumers;
 use crate::jose::algorithm::{Algorithm, Family};
 use crate::json::{self, Limits};
 use crate::keys::cache::Timing;
+use crate::request::Request;
 use crate::time::Millis;
+use crate::upstream_jwt::claims::Claims;
+use crate::upstream_jwt::key_set::KeySet;
 
 const LIMITS: Limits = Limits {
     bytes: 4 * 1024 * 1024,
@@ -31,6 +35,11 @@ pub struct Settings {
     pub base: Policy,
     pub policies: BTreeMap<String, Policy>,
     pub timing: Timing,
+    /// Documents that the gateway answers with itself.
+    pub key_sets: Vec<Rc<KeySet>>,
+    /// Whether the names of service and route matter to some policy.
+    pub asks_for_service: bool,
+    pub asks_for_route: bool,
     /// Whether key sets are shared among the gateway's workers; `None`: as the host suggests.
     pub shared_key_cache: Option<bool>,
 }
@@ -51,6 +60,12 @@ impl Settings {
         issuer: usize,
     ) -> Option<(&'a Issuer, &'a IssuerRules)> {
         self.issuers.get(issuer).zip(policy.rules_of(issuer))
+    }
+
+    /// The document that a request asks for, if it does.
+    #[must_use]
+    pub fn key_set(&self, request: &Request) -> Option<&Rc<KeySet>> {
+        self.key_sets.iter().find(|set| set.is_asked_for(request))
     }
 
     /// The policy of a route: the base policy if it names none.
@@ -117,13 +132,23 @@ fn read(members: Members, abilities: Abilities) -> Settings {
     warn_of_ignored(&members);
     let consumers = caller::consumers(&members);
     let everyone = vec![true; issuers.len()];
-    let base = Policy::read(&members, &issuers, &everyone, &consumers);
+    let base_jwt = upstream_jwt::read(&members, None, abilities);
+    let mut published: Vec<_> = base_jwt
+        .iter()
+        .filter_map(|read| read.published.clone())
+        .collect();
+    let jwt = base_jwt.clone().map(|read| read.jwt);
+    let base = Policy::read(&members, &issuers, &everyone, &consumers, jwt);
     let policies: BTreeMap<_, _> = members
         .named_objects("policies")
         .into_iter()
         .map(|(name, own)| {
             let accepted = accepted_issuers(&own, &issuers).unwrap_or_else(|| everyone.clone());
-            let policy = Policy::read(&own.over(&members), &issuers, &accepted, &consumers);
+            let all = own.over(&members);
+            let jwt = upstream_jwt::read(&all, base_jwt.as_ref(), abilities);
+            published.extend(jwt.iter().filter_map(|read| read.published.clone()));
+            let jwt = jwt.map(|read| read.jwt);
+            let policy = Policy::read(&all, &issuers, &accepted, &consumers, jwt);
             rules::check_default(&own, policy.rules.is_some());
             own.finish();
             (name, policy)
@@ -144,8 +169,17 @@ fn read(members: Members, abilities: Abilities) -> Settings {
         own.finish();
     }
     abilities::check(&members, &issuers, &base, abilities);
+    let key_sets = upstream_jwt::key_sets(&members, &published);
     members.finish();
+    let asks = |asks: fn(&Claims) -> bool| {
+        let jwts = std::iter::once(&base).chain(policies.values());
+        let mut jwts = jwts.filter_map(|policy| policy.upstream_jwt.as_ref());
+        jwts.any(|jwt| asks(&jwt.claims))
+    };
     Settings {
+        asks_for_service: asks(Claims::need_service),
+        asks_for_route: asks(Claims::need_route),
+        key_sets,
         issuers: issuers.into_iter().map(|(issuer, _)| issuer).collect(),
         blocked: blocked.into_iter().map(|iss| iss.value).collect(),
         consumers,

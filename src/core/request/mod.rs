@@ -19,6 +19,23 @@ pub struct Request {
     pub headers: Vec<Field>,
     /// There may be more fields than the host shows.
     pub is_cut: bool,
+    pub body: Body,
+    /// What the gateway calls that to which the request goes: Kong's service, Envoy's cluster. Only
+    /// where the configuration asks for it.
+    pub service: Option<String>,
+    /// The same, of its route.
+    pub route: Option<String>,
+}
+
+/// Whether a body follows a request's head.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Body {
+    #[default]
+    None,
+    Announced {
+        /// In octets, where the head says so.
+        length: Option<u64>,
+    },
 }
 
 /// A change to a request's header fields. Names are lower case but for those that a client sent.
@@ -64,6 +81,13 @@ impl Request {
                 .strip_prefix(b"application/grpc")
                 .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
         })
+    }
+
+    /// What the head says of the body's length (RFC 9112, 6.3).
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        let length = self.values("content-length").next()?;
+        std::str::from_utf8(length).ok()?.parse().ok()
     }
 
     /// Whether a browser asks what another origin's page may send (Fetch, 3.2.2: CORS-preflight
