@@ -11,11 +11,11 @@ use std::ptr::null_mut;
 use jwt_keycloak_core::gate::Decision;
 use jwt_keycloak_core::refusal::Reason;
 
+use crate::body::More;
 use crate::callout::Answered;
 use crate::contexts::Contexts;
 use crate::host::{Host, WASMX};
 use crate::logger;
-use crate::request::More;
 use crate::stream::{Stream, refusal};
 use crate::types::Action;
 

@@ -14,13 +14,13 @@ use jwt_keycloak_core::request::Request as Facts;
 use jwt_keycloak_core::time::UnixMillis;
 
 use crate::abi;
+use crate::body::{self, More};
 use crate::callout::{self, Answered};
 use crate::host::{Bodies, Host, WASMX};
 use crate::metrics::Metrics;
-use crate::request::More;
 use crate::shared_data::HostSharedData;
 use crate::stream::{Stream, refusal};
-use crate::types::{BufferType, HostError, NOT_FOUND};
+use crate::types::{HostError, NOT_FOUND};
 
 pub struct Instance {
     /// The root's context.
@@ -146,19 +146,7 @@ impl Instance {
         let Some(most) = self.with_gate(|gate| gate.reads_body(id)).flatten() else {
             return;
         };
-        let (body, is_last) = match more {
-            More::Body { size, .. } if size > most => (Err(Reason::BodyTooLarge), true),
-            More::Body { size, is_last } => {
-                let body = is_last.then(|| body(size, Some(size)));
-                (body.unwrap_or(Err(Reason::BodyTooLarge)), is_last)
-            }
-            // It ended before them, and nobody said so.
-            More::Trailers => (body(most.saturating_add(1), None), true),
-        };
-        let body = body.and_then(|body| match body.len() {
-            length if length > most => Err(Reason::BodyTooLarge),
-            _ => Ok(body),
-        });
+        let (body, is_last) = body::read(more, most);
         let mut effects = Effects::default();
         let now = now();
         self.with_gate(|gate| {
@@ -442,22 +430,6 @@ impl Instance {
         } else {
             Box::new(NotShared)
         }
-    }
-}
-
-/// The active request's body, of which there are at most `most` octets; `told` is how many there are.
-/// What cannot be read is as one that is too large: that is why hosts do not show it.
-fn body(most: usize, told: Option<usize>) -> Result<Vec<u8>, Reason> {
-    if told == Some(0) {
-        return Ok(Vec::new());
-    }
-    let body = abi::buffer(BufferType::HttpRequestBody, most);
-    match (body, told) {
-        (Ok(body), Some(told)) if body.len() != told => Err(Reason::BodyTooLarge),
-        (Ok(body), _) => Ok(body),
-        // There was none.
-        (Err(NOT_FOUND), None) => Ok(Vec::new()),
-        (Err(_), _) => Err(Reason::BodyTooLarge),
     }
 }
 

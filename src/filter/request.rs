@@ -7,22 +7,12 @@ use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::request::{Body, Request as Facts};
 
 use crate::abi;
+use crate::body::More;
 use crate::callout::Answered;
 use crate::host::{Bodies, RawPath};
 use crate::instance::Instance;
 use crate::stream::Stream;
 use crate::types::{Action, HostError, MapType, NOT_FOUND};
-
-/// What may follow a request's head.
-#[derive(Clone, Copy)]
-pub enum More {
-    /// So many octets of the body are there now.
-    Body {
-        size: usize,
-        is_last: bool,
-    },
-    Trailers,
-}
 
 pub struct Request {
     id: RequestId,

@@ -1,0 +1,268 @@
+//! What becomes of a request that was judged: forwarded or refused, with all that goes along.
+
+use log::Level;
+
+use super::{Decision, Effects, Forward, Gate};
+use crate::admission::{Admission, Grounds, Waiver};
+use crate::authorization::Permit;
+use crate::authorization::requirement::Requirement;
+use crate::caller::Told;
+use crate::caller::consumers::Consumer;
+use crate::config::policy::{Policy, UpstreamToken};
+use crate::event::LogLine;
+use crate::explain::{self, Known};
+use crate::intake::Intake;
+use crate::judge::{Judgement, Verdict};
+use crate::keys::cache::KeyCache;
+use crate::metrics::{Measure, NONE, Outcome};
+use crate::refusal::{Reason, Refusal};
+use crate::request::HeaderEdit;
+use crate::time::{Millis, UnixMillis};
+use crate::upstream_jwt::claims::Caller;
+
+/// Under what a request goes up.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    /// The policy's, where the route names one.
+    name: Option<&'a str>,
+    policy: &'a Policy,
+    issuer: Option<usize>,
+}
+
+impl Gate {
+    /// Decides what was judged: forward or refuse, with all that goes along.
+    pub(super) fn conclude(
+        &self,
+        name: Option<&str>,
+        policy: &Policy,
+        intake: Intake,
+        judgement: Judgement,
+        now: UnixMillis,
+        effects: &mut Effects,
+    ) -> Decision {
+        let Judgement {
+            issuer,
+            kid,
+            verdict,
+        } = judgement;
+        let rule = rule(&intake, policy);
+        let mut known = Known {
+            issuer,
+            kid: kid.as_deref(),
+            token: None,
+            rule,
+        };
+        let (waiver, token) = match verdict {
+            Verdict::Permit(permit, consumer) => {
+                known.token = Some(permit.token());
+                self.record(Outcome::Allowed, NONE, known, policy, effects);
+                let mut told = self.told(&permit, consumer.as_deref(), issuer, policy);
+                // Whoever has no token gets no credential instead of it either.
+                if let UpstreamToken::Replace(text) = &policy.upstream_token {
+                    let name = "authorization".to_owned();
+                    told.headers.push(HeaderEdit::Set(name, text.clone()));
+                }
+                let of = Of {
+                    name,
+                    policy,
+                    issuer,
+                };
+                let consumer = consumer.as_deref();
+                return self.forward(Admission::Token(permit), of, consumer, intake, told, now);
+            }
+            Verdict::Waived(waiver) => (Ok(waiver), None),
+            Verdict::Refuse(reason, token) => (self.waiver(reason, issuer, policy, &intake), token),
+            Verdict::NeedsKeys { otherwise, .. } => {
+                (self.waiver(otherwise, issuer, policy, &intake), None)
+            }
+        };
+        known.token = token.as_ref();
+        match waiver {
+            Ok(waiver) => {
+                let (outcome, reason) = waiver.grounds().counted();
+                self.record(outcome, reason, known, policy, effects);
+                let mut consumer = None;
+                let told = match waiver.grounds() {
+                    Grounds::Reported(reason) => {
+                        let label = reason.row().label;
+                        effects.log.push(LogLine {
+                            level: Level::Warn,
+                            text: format!("report only: {label} would be refused"),
+                        });
+                        policy.caller.of_reported(reason)
+                    }
+                    _ if waiver.is_anonymous() => {
+                        consumer = policy.caller.anonymous.as_deref();
+                        policy.caller.of_anonymous()
+                    }
+                    _ => Told::default(),
+                };
+                let of = Of {
+                    name,
+                    policy,
+                    issuer,
+                };
+                self.forward(Admission::Waiver(waiver), of, consumer, intake, told, now)
+            }
+            Err(reason) => {
+                self.record(Outcome::Refused, reason.row().label, known, policy, effects);
+                Decision::Reply(self.refusal(reason, known, policy, intake.is_grpc, now))
+            }
+        }
+    }
+
+    /// Makes a request ready to go up, with the gateway's own JWT where there is to be one.
+    fn forward(
+        &self,
+        admission: Admission,
+        of: Of<'_>,
+        consumer: Option<&Consumer>,
+        intake: Intake,
+        told: Told,
+        now: UnixMillis,
+    ) -> Decision {
+        let jwt = of
+            .policy
+            .upstream_jwt
+            .as_ref()
+            .zip(intake.circumstances.as_ref());
+        let jwt = jwt.map(|(jwt, circumstances)| {
+            let client_id = match &admission {
+                Admission::Token(permit) => client_id(permit, of.policy, of.issuer),
+                Admission::Waiver(_) => None,
+            };
+            let caller = Caller::of(&admission, client_id, consumer);
+            let reuse = &mut self.reuse.borrow_mut();
+            jwt.prepare(
+                of.name,
+                &caller,
+                intake.credential(),
+                circumstances,
+                reuse,
+                now,
+            )
+        });
+        let mut headers = intake.edits;
+        headers.extend(told.headers);
+        Decision::Forward(Forward {
+            admission,
+            headers,
+            properties: told.properties,
+            jwt,
+        })
+    }
+
+    /// What lets a request pass all the same, or why it is refused in the end.
+    pub(super) fn waiver(
+        &self,
+        reason: Reason,
+        issuer: Option<usize>,
+        policy: &Policy,
+        intake: &Intake,
+    ) -> Result<Waiver, Reason> {
+        let is_failing = || {
+            let cache = issuer.and_then(|issuer| self.cache(issuer));
+            cache.is_some_and(KeyCache::is_failing)
+        };
+        // While the issuer cannot be reached, a key that is unknown may well be new: a 503, which
+        // is worth a retry, and not a 401.
+        let reason = match reason {
+            Reason::UnknownKey if is_failing() => Reason::KeysUnavailable,
+            reason => reason,
+        };
+        let has_anonymous = policy.caller.anonymous.is_some();
+        let reports = policy.reports_only;
+        Waiver::instead_of_refusal(reason, intake.access, has_anonymous, reports).ok_or(reason)
+    }
+
+    /// What the upstream is told of a token's caller.
+    fn told(
+        &self,
+        permit: &Permit,
+        consumer: Option<&Consumer>,
+        issuer: Option<usize>,
+        policy: &Policy,
+    ) -> Told {
+        let claims = permit.token().claims();
+        let client_id = client_id(permit, policy, issuer);
+        policy.caller.of_token(claims, client_id, consumer)
+    }
+
+    fn refusal(
+        &self,
+        reason: Reason,
+        known: Known<'_>,
+        policy: &Policy,
+        is_grpc: bool,
+        now: UnixMillis,
+    ) -> Refusal {
+        let mut refusal = Refusal::new(reason, policy.answers.clone());
+        refusal.is_grpc = is_grpc;
+        if reason == Reason::KeysUnavailable {
+            let cache = known.issuer.and_then(|issuer| self.cache(issuer));
+            refusal.retry_after = Some(cache.map_or(Millis(0), |cache| cache.retry_after(now)));
+        }
+        if reason.row().status == 403 {
+            let issuer = known
+                .issuer
+                .and_then(|issuer| self.settings.issuers.get(issuer));
+            let own = issuer.map(|issuer| &issuer.requirement);
+            for requirement in [&policy.requirement, known.rule].into_iter().chain(own) {
+                requirement.scopes(&mut refusal.scopes);
+            }
+        }
+        refusal
+    }
+
+    /// Counts a decision and says how it came about.
+    fn record(
+        &self,
+        outcome: Outcome,
+        reason: &'static str,
+        known: Known<'_>,
+        policy: &Policy,
+        effects: &mut Effects,
+    ) {
+        effects.measures.push(Measure::Request {
+            issuer: known.issuer,
+            outcome,
+            reason,
+        });
+        effects.log.push(LogLine {
+            level: Level::Debug,
+            text: explain::decision(outcome, reason, known, &self.settings, policy),
+        });
+    }
+
+    pub(super) fn misconfigured(&self, is_grpc: bool, effects: &mut Effects) -> Decision {
+        let reason = Reason::Misconfigured;
+        effects.measures.push(Measure::Request {
+            issuer: None,
+            outcome: Outcome::Refused,
+            reason: reason.row().label,
+        });
+        self.base_refusal(reason, is_grpc)
+    }
+
+    /// In the words of the base policy, where no other counts.
+    pub(super) fn base_refusal(&self, reason: Reason, is_grpc: bool) -> Decision {
+        let mut refusal = Refusal::new(reason, self.settings.base.answers.clone());
+        refusal.is_grpc = is_grpc;
+        Decision::Reply(refusal)
+    }
+}
+
+/// The client that a token was issued to, as its issuer's tokens say it.
+fn client_id<'p>(permit: &'p Permit, policy: &Policy, issuer: Option<usize>) -> Option<&'p str> {
+    let rules = policy.rules_of(issuer?)?;
+    rules.shape.client_id.text(permit.token().claims())
+}
+
+/// What the rule that a request falls under requires.
+pub(super) fn rule<'p>(intake: &Intake, policy: &'p Policy) -> &'p Requirement {
+    const NOTHING: &Requirement = &Requirement::NOTHING;
+    let rules = policy.rules.as_ref().zip(intake.rule);
+    rules
+        .and_then(|(rules, index)| rules.rules.get(index))
+        .map_or(NOTHING, |rule| &rule.requirement)
+}
