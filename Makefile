@@ -8,7 +8,7 @@ title = @printf '\n==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations kong-meta clean
+.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations bench-signing kong-meta clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ e2e-kong: docker build install ## the end-to-end tests on Kong, in a container (
 
 e2e-configurations: install ## the filter configurations of the end-to-end table, as JSON
 	@$(venv) -m tests.e2e.configurations
+
+bench-signing: build install ## what a signature of the gateway's own JWT costs, by algorithm
+	@$(venv) -m tests.bench.signing $(BENCH_ARGS)
 
 kong-meta: ## kong/jwt_keycloak.meta.json, from the filter's schema
 	@$(PYTHON) kong/meta.py

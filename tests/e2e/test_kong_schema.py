@@ -5,6 +5,7 @@ Kong's validator cannot tell an empty list from an empty object; so does the one
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -28,6 +29,7 @@ TYPES = (
 )  # fmt: skip
 Kongs = jsonschema.validators.extend(jsonschema.Draft4Validator, type_checker=TYPES)
 
+HOLDS_SECRETS = re.compile(r"\.(jwks|public_keys|hmac_secrets|upstream_token|upstream_jwt)\b")
 EXAMPLES = [path for path in examples() if "policies" not in json.loads(path.read_text())]
 
 TARGETS = [
@@ -126,12 +128,30 @@ def test_a_configuration_of_the_table_is_good(table):
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_configuration_is_bad(name):
-    configuration, _path = BAD[name]
+    configuration, path = BAD[name]
     if name in BEYOND_A_SCHEMA and "policies" not in configuration:
         assert faults(configuration) == [], "the schema can say it after all"
+    elif not faults(configuration):
+        assert HOLDS_SECRETS.search(path), "only the filter shall speak of what may be a secret"
     else:
-        assert faults(configuration)
         assert faults(as_kong_writes_it(configuration))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_kong_would_print_is_no_key(name):
+    """A value that does not fit a pattern stands in Kong's message."""
+    configuration, _path = BAD[name]
+    for error in everything(Kongs(SCHEMA).iter_errors(configuration)):
+        if error.validator == "pattern":
+            path = error.json_path.replace(".upstream_jwt.claims.", ".claims.")
+            assert not HOLDS_SECRETS.search(path), path
+
+
+def everything(errors):
+    """All errors, those of every branch too, as Kong reports them."""
+    for error in errors:
+        yield error
+        yield from everything(error.context)
 
 
 def test_there_are_no_policies():

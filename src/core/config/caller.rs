@@ -233,12 +233,21 @@ fn check_headers(members: &Members, rules: &CallerRules) {
         .report_header
         .iter()
         .map(|name| ("report_only_header", name));
-    let jwt = rules.jwt_header.iter().map(|name| ("upstream_jwt", name));
+    let jwt = rules
+        .jwt_header
+        .iter()
+        .map(|name| ("upstream_jwt.header", name));
     for (field, name) in names.chain(report).chain(jwt) {
         if seen.iter().any(|other| is_same(other, name.as_bytes())) {
-            let found = format!("{} again", quote(name));
+            let found = format!("{}, which is set for something else", quote(name));
             let allowed = "each header once, and none of the consumer's";
-            members.fault(field, found, allowed);
+            match field.split_once('.') {
+                Some((object, field)) => {
+                    let path = format!("{}.{object}.{field}", members.path);
+                    members.findings().fault(&path, found, allowed);
+                }
+                None => members.fault(field, found, allowed),
+            }
         }
         seen.push(name);
     }

@@ -467,6 +467,11 @@ pub fn quote(text: &str) -> String {
 
 fn join(path: &str, name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    // A key may stand where a name was meant.
+    const LONGEST: usize = 100;
+    if name.len() > LONGEST || name.contains("-----BEGIN") {
+        return format!("{path}[a name of {} bytes]", name.len());
+    }
     if !name.is_empty() && name.bytes().all(plain) {
         format!("{path}.{name}")
     } else {
@@ -550,5 +555,7 @@ mod tests {
             assert!(!shown.contains("nWG") && !shown.contains("MC4"), "{shown}");
         }
         assert_eq!(quote("{realm}"), "\"{realm}\"");
+        let (_, faults) = read(&json!({"-----BEGIN PRIVATE KEY-----\nMC4": 1}), |_| ());
+        assert!(!faults[0].contains("MC4"), "{faults:?}");
     }
 }

@@ -15,7 +15,9 @@ use crate::json::{self, Limits};
 use crate::upstream_jwt::signing_keys::{SigningKeys, X5c};
 
 const PRIVATE_KEY: &str = "a private key for signatures, not encrypted: RSA of 2048 bits or more, \
-    P-256, P-384, P-521 or Ed25519, in PEM (PKCS#8, PKCS#1, SEC1) or as a JWK";
+    P-256, P-384, P-521 or Ed25519, in PEM (PKCS#8, PKCS#1, SEC1; with its line breaks) or as a JWK";
+const SECRET: &str = "a secret of 32 bytes or more for HS256, 48 for HS384, 64 for HS512 (RFC 7518, \
+    3.2)";
 const OBJECT: &str = "a PEM text, or an object with pem, jwk or secret";
 const CERTIFICATE: &str = "the certificate of this key: PEM, or its DER in base64";
 const NOT_A_FILE: &str = "its text itself: a filter cannot read files, nor Kong's vaults";
@@ -65,7 +67,10 @@ pub fn read(members: &Members, base: Option<&Rc<SigningKeys>>) -> Option<Rc<Sign
             return None;
         }
         (None, None) => {
-            members.fault("keys", "no key", "at least one; the first signs");
+            // A policy that says something of a key has been told what is missing.
+            if !states_keys {
+                members.fault("keys", "no key", "at least one; the first signs");
+            }
             return None;
         }
         (None, Some(key)) => key.into_iter().collect(),
@@ -119,7 +124,7 @@ fn is_one(value: &Value) -> bool {
 fn located(members: &Members) -> Option<Option<SigningKey>> {
     let private = members.get("private_key_location");
     let certificate = members.get("public_key_location");
-    let kid = members.string("key_id").map(|kid| kid.value);
+    let kid = kid(members, "key_id");
     let Some(private) = private else {
         for (name, is_there) in [
             ("public_key_location", certificate.is_some()),
@@ -158,6 +163,16 @@ fn located(members: &Members) -> Option<Option<SigningKey>> {
     Some(key)
 }
 
+/// A key's name, which everybody will see.
+fn kid(members: &Members, name: &'static str) -> Option<String> {
+    let At { path, value } = members.string(name)?;
+    if value.contains("-----BEGIN") {
+        let allowed = "a name, which is published";
+        members.findings().fault(&path, "a PEM text", allowed);
+    }
+    Some(value)
+}
+
 /// Whether a text says where a key is, and is none.
 fn is_location(text: &str) -> bool {
     // A DER certificate in base64 begins with M, and PEM with a hyphen or with text before it.
@@ -177,7 +192,7 @@ fn key(members: &Members, path: &str, value: &Value) -> Option<SigningKey> {
         .into_iter()
         .filter(|name| own.get(name).is_some())
         .collect();
-    let kid = own.string("kid").map(|kid| kid.value);
+    let kid = kid(&own, "kid");
     let certificate = own.get("certificate");
     let is_symmetric = stated == ["secret"];
     let alg = if is_symmetric {
@@ -197,7 +212,12 @@ fn key(members: &Members, path: &str, value: &Value) -> Option<SigningKey> {
         ["secret"] => {
             let bytes = decoded(&own);
             let key = bytes.map(|bytes| SigningKey::from_secret(bytes, kid, alg));
-            key.and_then(|key| usable(&own, &format!("{path}.secret"), key))
+            key.and_then(|key| {
+                if let Err(why) = &key {
+                    own.fault("secret", why.to_string(), SECRET);
+                }
+                key.ok()
+            })
         }
         _ => {
             own.findings().fault(path, "no key, or several", OBJECT);

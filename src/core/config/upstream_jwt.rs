@@ -76,24 +76,27 @@ pub fn read(members: &Members, base: Option<&Read>, abilities: Abilities) -> Opt
         members: claims(&members),
     };
     let is_reusable = members.boolean("reuse").unwrap_or(true) && !claims.depend_on_request();
-    let jwt = UpstreamJwt {
-        header: header(&members).unwrap_or_else(|| HEADER.to_owned()),
-        with_scheme: with_scheme.unwrap_or(false),
-        claims,
-        lifetime: members.seconds("exp", 1.0..=86_400.0).unwrap_or(LIFETIME),
-        is_reusable,
-        body: BodyLimits {
-            bytes: members
-                .bytes("max_body_size", 1.0..=67_108_864.0)
-                .unwrap_or(MAX_BODY_BYTES),
-            wait: members
-                .seconds("body_timeout", 1.0..=600.0)
-                .unwrap_or(BODY_WAIT),
-        },
-        keys: keys.clone()?,
+    let header = header(&members).unwrap_or_else(|| HEADER.to_owned());
+    let lifetime = members.seconds("exp", 1.0..=86_400.0).unwrap_or(LIFETIME);
+    let body = BodyLimits {
+        bytes: members
+            .bytes("max_body_size", 1.0..=67_108_864.0)
+            .unwrap_or(MAX_BODY_BYTES),
+        wait: members
+            .seconds("body_timeout", 1.0..=600.0)
+            .unwrap_or(BODY_WAIT),
     };
     let place = place(&members, keys.as_ref());
     members.finish();
+    let jwt = UpstreamJwt {
+        header,
+        with_scheme: with_scheme.unwrap_or(false),
+        claims,
+        lifetime,
+        is_reusable,
+        body,
+        keys: keys.clone()?,
+    };
     warn(&members, &jwt, abilities);
     let published = place.zip(keys);
     Some(Read { jwt, published })
