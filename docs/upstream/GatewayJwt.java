@@ -48,7 +48,11 @@ public class GatewayJwt {
                 new JwtTimestampValidator(Duration.ofSeconds(5)),  // Spring's own allows a minute
                 new JwtClaimValidator<Object>("exp", exp -> exp != null),
                 new JwtClaimValidator<Object>("nbf", nbf -> nbf != null),
-                new JwtClaimValidator<Object>("anonymous", anonymous -> anonymous == null));
+                new JwtClaimValidator<Object>("anonymous", anonymous -> anonymous == null),
+                // Of a caller's token without sub the gateway says neither.
+                new JwtClaimValidator<Object>("sub", sub -> sub != null),
+                new JwtClaimValidator<Object>("sub_id", id -> id instanceof Map<?, ?> who
+                        && who.get("iss") instanceof String && who.get("sub") instanceof String));
     }
 
     /** A subject means something only together with its issuer (RFC 9493). */

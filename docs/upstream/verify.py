@@ -13,11 +13,12 @@ import time
 import urllib.request
 from http.client import HTTPException
 
-from joserfc import errors, jwt
+from joserfc import errors, jws, jwt
 from joserfc.jwk import KeySet
 
 MAX_AGE = 300  # seconds that fetched keys are used: the gateway's jwks_max_age
 COOLDOWN = 10  # seconds between two fetches, whatever key a JWT names
+MOST_HEADER_OCTETS = 16384  # of a JOSE header, which may have certificates: joserfc itself allows 512
 log = logging.getLogger(__name__)
 
 
@@ -57,13 +58,16 @@ class Keys:
 class Verifier:
     """Verifies what one gateway signs for this service.
 
+    `algorithm`: the one that the gateway signs with. Of "EdDSA" joserfc warns that RFC 9864 deprecates
+    the name for "Ed25519"; the gateway signs under the former, so it has to stand here.
     `body_hash`: "hex" or "content-digest", as in the gateway's configuration; None if it sends none.
     `anonymous`: whether requests are served that passed the gateway without an accepted token.
     """
 
     def __init__(self, url, issuer, audience, algorithm="ES256", body_hash=None, anonymous=False):
         self._keys = Keys(url)
-        self._algorithms = [algorithm]
+        self._registry = jws.JWSRegistry(algorithms=[algorithm])
+        self._registry.max_header_length = MOST_HEADER_OCTETS
         self._body_hash = body_hash
         self._anonymous = anonymous
         self._claims = jwt.JWTClaimsRegistry(
@@ -81,7 +85,9 @@ class Verifier:
             raise Refused("the header must be there once")
         try:
             # Finds the key by kid in the published set and nowhere else, and only then looks at it.
-            token = jwt.decode(values[0], lambda jws: self._keys.get(jws.headers().get("kid")), self._algorithms)
+            token = jwt.decode(
+                values[0], lambda found: self._keys.get(found.headers().get("kid")), registry=self._registry
+            )
             self._claims.validate(token.claims)
         except (errors.JoseError, ValueError) as error:
             raise Refused(str(error)) from None
@@ -106,11 +112,17 @@ def same_body(form, claims, body):
 
 
 def caller(claims):
-    """Who calls: a subject means something only together with its issuer (RFC 9493)."""
+    """Who calls: a subject means something only together with its issuer (RFC 9493). None: nobody.
+
+    Of a caller's token without `sub` the gateway says neither `sub` nor `sub_id`: Refused.
+    """
     if claims.get("anonymous"):
         return None
-    identity = claims["sub_id"]
-    return identity["iss"], identity["sub"]
+    identity = claims.get("sub_id")
+    who = (identity.get("iss"), identity.get("sub")) if isinstance(identity, dict) else ()
+    if not who or not all(isinstance(text, str) for text in (*who, claims.get("sub"))):
+        raise Refused("no caller")
+    return who
 
 
 class Once:
@@ -124,6 +136,8 @@ class Once:
         self._lock = threading.Lock()
 
     def check(self, claims):
+        if "jti" not in claims:
+            raise Refused("no jti")
         now = time.time()
         with self._lock:
             self._seen = {jti: exp for jti, exp in self._seen.items() if exp + 5 > now}

