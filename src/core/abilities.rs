@@ -16,6 +16,8 @@ pub struct Abilities {
     pub removes_headers: bool,
     /// A request can be resumed by an event that is not its own.
     pub wakes_requests: bool,
+    /// A request's head is held until its body is there.
+    pub holds_head: bool,
     /// It signs with RSASSA-PKCS1-v1_5 and ECDSA itself, and fast.
     pub signs: bool,
 }
@@ -27,6 +29,7 @@ impl Abilities {
         edits_path: true,
         removes_headers: true,
         wakes_requests: true,
+        holds_head: true,
         signs: true,
     };
 }

@@ -79,10 +79,9 @@ impl VerifiedClaims {
     }
 
     fn check_times(&self, rules: &ClaimRules, now: UnixMillis) -> Result<(), Reason> {
-        // RFC 7519, 4.1.4: not on or after `exp`.
         if rules.require_exp {
             let exp = self.date("exp")?.ok_or(Reason::ClaimMissing)?;
-            if now >= exp.plus(rules.clock_skew) {
+            if has_ended(exp, rules, now) {
                 return Err(Reason::TokenExpired);
             }
             let latest = |maximum| now.plus(maximum).plus(rules.clock_skew);
@@ -138,7 +137,19 @@ impl VerifiedClaims {
     }
 }
 
+/// RFC 7519, 4.1.4: not on or after `exp`.
+fn has_ended(exp: UnixMillis, rules: &ClaimRules, now: UnixMillis) -> bool {
+    now >= exp.plus(rules.clock_skew)
+}
+
 impl AccessToken {
+    /// Whether it was in force when it was checked, and is no longer.
+    #[must_use]
+    pub fn has_ended(&self, rules: &ClaimRules, now: UnixMillis) -> bool {
+        let exp = self.0.get("exp").and_then(UnixMillis::from_numeric_date);
+        rules.require_exp && exp.is_some_and(|exp| has_ended(exp, rules, now))
+    }
+
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         &self.0

@@ -47,6 +47,8 @@ pub enum Reason {
     /// Too long, for the policy or for the host, to be hashed.
     BodyTooLarge,
     BodyTimeout,
+    /// As many wait for their bodies as may.
+    TooManyWaiting,
     /// A body that would have to be hashed has no end of its own.
     EndlessBody,
     /// A body came that the head did not announce.
@@ -86,7 +88,7 @@ pub enum Challenge {
 }
 
 impl Reason {
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedCredentials,
@@ -121,6 +123,7 @@ impl Reason {
         Self::KeysUnavailable,
         Self::BodyTooLarge,
         Self::BodyTimeout,
+        Self::TooManyWaiting,
         Self::EndlessBody,
         Self::UnannouncedBody,
         Self::BodyNotShown,
@@ -173,6 +176,7 @@ impl Reason {
             Self::KeysUnavailable => (503, "temporarily_unavailable", "keys_unavailable", None, "The issuer's keys are not available at the moment"),
             Self::BodyTooLarge => (413, REQUEST, "body_too_large", None, "The body is too large to be signed"),
             Self::BodyTimeout => (408, REQUEST, "body_timeout", None, "The body did not come in time"),
+            Self::TooManyWaiting => (503, "temporarily_unavailable", "too_many_waiting", None, "The gateway is busy"),
             Self::EndlessBody => (400, REQUEST, "endless_body", None, "A request that opens a connection of its own cannot be signed with its body"),
             // RFC 9110, 15.5.12.
             Self::UnannouncedBody => (411, REQUEST, "unannounced_body", None, "A body needs a Content-Length"),
@@ -197,6 +201,7 @@ impl Reason {
                 | Self::KeysUnavailable
                 | Self::BodyTooLarge
                 | Self::BodyTimeout
+                | Self::TooManyWaiting
                 | Self::EndlessBody
                 | Self::UnannouncedBody
                 | Self::BodyNotShown
@@ -216,6 +221,7 @@ impl Reason {
                 | Self::ProtectedHeader
                 | Self::BodyTooLarge
                 | Self::BodyTimeout
+                | Self::TooManyWaiting
                 | Self::EndlessBody
                 | Self::UnannouncedBody
                 | Self::BodyNotShown

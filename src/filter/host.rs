@@ -119,6 +119,7 @@ pub const WASMX: Host = Host {
         edits_path: false,
         removes_headers: false,
         wakes_requests: false,
+        holds_head: false,
         signs: false,
     },
     rejects_configurations: false,

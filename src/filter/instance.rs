@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jwt_keycloak_core::event::{Answer, Call, CallId, Owner, RequestId};
-use jwt_keycloak_core::gate::{Decision, Effects, Gate, Step};
+use jwt_keycloak_core::gate::{Decision, Effects, Gate, Head, Step};
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
 use jwt_keycloak_core::metrics::NONE;
 use jwt_keycloak_core::refusal::Reason;
@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::shared_data::HostSharedData;
 use crate::stream::{Stream, refusal};
 use crate::types::{HostError, NOT_FOUND};
+use crate::upstream::{self, Failed};
 
 pub struct Instance {
     /// The root's context.
@@ -124,9 +125,9 @@ impl Instance {
             Some(Step::Await) => {
                 self.waiting.borrow_mut().insert(id, Rc::clone(stream));
             }
-            Some(Step::AwaitBody) => {
+            Some(Step::AwaitBody(head)) => {
                 self.waiting.borrow_mut().insert(id, Rc::clone(stream));
-                self.await_body(id);
+                self.await_body(id, &head);
             }
         }
         self.perform(effects, id.0);
@@ -169,18 +170,21 @@ impl Instance {
 
     /// A request may go up when its body has been read: where that comes later, its head is let go
     /// with its way closed.
-    fn await_body(&self, id: RequestId) {
+    fn await_body(&self, id: RequestId, head: &Head) {
         let host = self.host();
         let (Some(stream), Bodies::AfterHead) = (self.waiting(id), host.bodies) else {
             return;
         };
-        let awaits = match host.guard {
+        let closed = match host.guard {
             Some(guard) => stream.await_body(guard),
             None => Err(NOT_FOUND),
         };
-        if let Err(error) = awaits {
-            log::error!("the way to the upstream cannot be closed, so nobody waits: {error:?}");
-            self.refuse(id, &stream, Reason::Internal);
+        let done = closed.map_err(Failed::from);
+        if let Err(error) = done.and_then(|()| upstream::prepare_head(head, host)) {
+            log::error!("a request cannot wait for its body: {error}");
+            self.refuse(id, &stream, error.reason());
+            // Nobody else tells that it is over: it was never held.
+            self.leave(id);
         }
     }
 
@@ -320,8 +324,8 @@ impl Instance {
         };
         let deliveries = effects.decisions.into_iter().filter_map(delivery);
         self.deliver(deliveries.collect(), active);
-        for id in effects.awaiting_body {
-            self.await_body(id);
+        for (id, head) in effects.awaiting_body {
+            self.await_body(id, &head);
         }
         for call in effects.calls {
             self.send(&call, active);

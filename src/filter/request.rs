@@ -98,7 +98,7 @@ impl Request {
                 // What follows an upgrade is no body, but not nothing either.
                 let has = |name| facts.values(name).next().is_some();
                 has("transfer-encoding")
-                    || has("upgrade")
+                    || facts.opens_websocket()
                     || facts.values("content-length").any(|length| length != b"0")
             }
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jwt_keycloak_core::gate::Forward;
+use jwt_keycloak_core::gate::{Forward, Head};
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::request::{Field, HeaderEdit};
 use jwt_keycloak_core::upstream_jwt::unsigned::Unsigned;
@@ -52,19 +52,36 @@ impl From<HostError> for Failed {
     }
 }
 
-/// Changes the effective context's request.
+/// Changes the effective context's request, which goes up.
 pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
     let sign = |jwt: &Unsigned| jwt.sign(|| entropy(host), signer(host));
     let jwt = forward.jwt.as_ref().map(sign).transpose();
     let jwt = jwt.map_err(|_| Failed::Signing)?;
     // The gateway's own comes last, over whatever else its header was to say.
-    let mut edits = forward.headers.iter().chain(&jwt).peekable();
+    change(
+        forward.headers.iter().chain(&jwt),
+        &forward.properties,
+        host,
+    )
+}
+
+/// Changes the effective context's request before its head is let go. Filters behind this one see it so.
+pub fn prepare_head(head: &Head, host: Host) -> Result<(), Failed> {
+    change(head.headers.iter(), &head.properties, host)
+}
+
+fn change<'e>(
+    edits: impl Iterator<Item = &'e HeaderEdit>,
+    properties: &[(String, Vec<u8>)],
+    host: Host,
+) -> Result<(), Failed> {
+    let mut edits = edits.peekable();
     if host.abilities.removes_headers {
         edit(edits)?;
     } else if edits.peek().is_some() {
         overwrite(edits, &abi::headers(MapType::HttpRequestHeaders)?)?;
     }
-    for (name, value) in &forward.properties {
+    for (name, value) in properties {
         set_property(name, value, host)?;
     }
     Ok(())

@@ -209,6 +209,7 @@ fn no_part_of_a_token_is_in_a_log_or_an_answer() {
                 Reason::ProtectedHeader,
                 Reason::BodyTooLarge,
                 Reason::BodyTimeout,
+                Reason::TooManyWaiting,
                 Reason::EndlessBody,
                 Reason::UnannouncedBody,
                 Reason::BodyNotShown,

@@ -287,7 +287,7 @@ fn consumers_are_told_those_found_here_and_those_found_in_front() {
     for (name, value) in [
         ("x-consumer-id", "9"),
         ("x-consumer-username", "partner"),
-        ("x-consumer-tags", "gold, eu"),
+        ("x-consumer-tags", "gold, admin"),
     ] {
         in_front.headers.push((name.into(), value.into()));
     }
@@ -297,7 +297,8 @@ fn consumers_are_told_those_found_here_and_those_found_in_front() {
         (&claims["consumerid"], &claims["consumername"]),
         (&json!("9"), &json!("partner"))
     );
-    assert_eq!(claims["tags"], json!(["gold", "eu"]));
+    // Nothing in front sets these.
+    assert_eq!(claims.get("tags"), None);
     // Which of two would it be? And a client's own word counts for nothing.
     in_front.headers.push(("x-consumer-id".into(), "10".into()));
     assert_eq!(claims_of(&mut kept, &in_front).get("consumerid"), None);
@@ -396,6 +397,9 @@ fn a_clock_that_is_put_back_keeps_none_for_good() {
     };
     let first = at(0);
     assert_ne!(at(-100_000), first);
+    // Nor one that is not valid yet, by however little.
+    let second = at(0);
+    assert_ne!(at(-1), second);
 }
 
 #[test]
@@ -543,7 +547,7 @@ fn a_body_is_hashed_before_the_request_goes_up() {
             &with_body(&token(&json!({})), Some(3)),
             seconds(0),
         );
-        assert!(matches!(step, Step::AwaitBody), "{step:?}");
+        assert!(matches!(step, Step::AwaitBody(_)), "{step:?}");
         assert_eq!(gate.reads_body(ID), Some(1_048_576));
         let decisions = decisions_after(&mut gate, Ok(b"abc"));
         let [Decision::Forward(forward)] = decisions.as_slice() else {
@@ -609,7 +613,7 @@ fn a_body_that_cannot_be_hashed_is_refused_whatever_the_policy_waives() {
         }
         let mut gate = gate();
         let step = ask(&mut gate, &with_body(&token, None), seconds(0));
-        assert!(matches!(step, Step::AwaitBody));
+        assert!(matches!(step, Step::AwaitBody(_)));
         let decisions = decisions_after(&mut gate, Err(Reason::BodyTooLarge));
         assert_eq!(refused(&decisions[0]), Reason::BodyTooLarge, "{waives}");
     }
@@ -621,7 +625,7 @@ fn a_host_that_shows_no_body_is_not_waited_for_long() {
     let request = with_body(&token(&json!({})), Some(3));
     assert!(matches!(
         ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody
+        Step::AwaitBody(_)
     ));
     assert!(after_tick(&mut gate, seconds(4)).is_empty());
     let decisions = after_tick(&mut gate, seconds(5));
@@ -636,11 +640,138 @@ fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
     let request = with_body(&token(&json!({})), Some(3));
     assert!(matches!(
         ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody
+        Step::AwaitBody(_)
     ));
     assert!(after_tick(&mut gate, seconds(19)).is_empty());
     let decisions = after_tick(&mut gate, seconds(20));
     assert_eq!(refused(&decisions[0]), Reason::BodyTimeout);
+}
+
+#[test]
+fn a_token_that_has_ended_meanwhile_lets_nothing_up() {
+    for (skew, ends) in [(0, false), (5, true)] {
+        let more = json!({"clock_skew": skew});
+        let mut gate = gate_with(json!({"body_hash": true, "body_timeout": 600}), more);
+        gate.body_began();
+        let token = token(&json!({"exp": NOW + 10}));
+        let request = with_body(&token, Some(3));
+        assert!(matches!(
+            ask(&mut gate, &request, seconds(0)),
+            Step::AwaitBody(_)
+        ));
+        let mut effects = Effects::default();
+        gate.body(ID, Ok(b"abc"), seconds(12), &mut effects);
+        let (_, decision) = &effects.decisions[0];
+        match decision {
+            Decision::Forward(_) => assert!(ends, "{skew}"),
+            other => assert!(!ends && refused(other) == Reason::TokenExpired, "{skew}"),
+        }
+    }
+}
+
+#[test]
+fn a_body_that_comes_too_late_is_refused_by_whichever_host() {
+    let mut gate = gate(json!({"body_hash": true, "body_timeout": 1}));
+    let request = with_body(&token(&json!({})), Some(3));
+    assert!(matches!(
+        ask(&mut gate, &request, seconds(0)),
+        Step::AwaitBody(_)
+    ));
+    let decisions = decisions_after(&mut gate, Ok(b"abc"));
+    assert_eq!(refused(&decisions[0]), Reason::BodyTimeout);
+}
+
+#[test]
+fn so_many_may_wait_for_their_bodies_and_no_more() {
+    let mut gate = gate(json!({"body_hash": true}));
+    let request = with_body(&token(&json!({})), Some(3));
+    for number in 0..2000 {
+        let id = RequestId(number);
+        let mut effects = Effects::default();
+        let step = gate.request(id, &request, seconds(0), &mut NotShared, &mut effects);
+        assert!(matches!(step, Step::AwaitBody(_)));
+    }
+    let Step::Decided(decision) = ask(&mut gate, &request, seconds(0)) else {
+        panic!("one more waits");
+    };
+    assert_eq!(refused(&decision), Reason::TooManyWaiting);
+    gate.gone(RequestId(7));
+    let step = ask(&mut gate, &request, seconds(0));
+    assert!(matches!(step, Step::AwaitBody(_)));
+}
+
+#[test]
+fn a_refusal_for_the_body_is_counted_once() {
+    use jwt_keycloak_core::metrics::{Measure, Outcome};
+    let mut gate = gate(json!({"body_hash": true}));
+    let request = with_body(&token(&json!({})), Some(3));
+    let outcomes = |effects: &Effects| {
+        let outcome = |measure: &Measure| match measure {
+            Measure::Request { outcome, .. } => Some(*outcome),
+            _ => None,
+        };
+        effects
+            .measures
+            .iter()
+            .filter_map(outcome)
+            .collect::<Vec<_>>()
+    };
+    for (body, outcome) in [
+        (Ok(b"abc".as_slice()), Outcome::Allowed),
+        (Err(Reason::BodyTooLarge), Outcome::Refused),
+    ] {
+        let mut effects = Effects::default();
+        let step = gate.request(ID, &request, seconds(0), &mut NotShared, &mut effects);
+        assert!(matches!(step, Step::AwaitBody(_)));
+        assert_eq!(outcomes(&effects), []);
+        gate.body(ID, body, seconds(0), &mut effects);
+        assert_eq!(outcomes(&effects), [outcome]);
+    }
+}
+
+#[test]
+fn where_the_head_goes_first_it_goes_as_it_has_to() {
+    let settings = json!({
+        "claims_to_headers": {"x-user": "sub"}, "upstream_token": "hide", "uri_param_names": [],
+    });
+    let loaded = loaded(&json!({"body_hash": true}), &settings);
+    for holds_head in [true, false] {
+        let abilities = Abilities {
+            holds_head,
+            ..Abilities::ALL
+        };
+        let mut gate = Gate::new(loaded.settings.clone(), abilities);
+        let request = with_body(&token(&json!({})), Some(3));
+        let Step::AwaitBody(head) = ask(&mut gate, &request, seconds(0)) else {
+            panic!("it does not wait");
+        };
+        let decisions = decisions_after(&mut gate, Ok(b"abc"));
+        let [Decision::Forward(forward)] = decisions.as_slice() else {
+            panic!("{decisions:?}");
+        };
+        let (now, later) = (head.headers.len(), forward.headers.len());
+        assert_eq!((now, later), if holds_head { (0, 2) } else { (2, 0) });
+        assert!(forward.jwt.is_some());
+    }
+}
+
+#[test]
+fn a_path_that_is_no_text_is_not_told_as_another() {
+    let mut gate = gate(json!({"claims": {"path": {"from": "path"}}}));
+    let mut request = request(Some(&token(&json!({}))));
+    request.path = b"/a\xff".to_vec();
+    assert_eq!(claims_of(&mut gate, &request).get("path"), None);
+}
+
+#[test]
+fn only_what_has_no_end_is_endless() {
+    let mut gate = gate(json!({"body_hash": true}));
+    let mut request = with_body(&token(&json!({})), None);
+    request.headers.push(("upgrade".into(), "h2c".into()));
+    assert!(matches!(
+        ask(&mut gate, &request, seconds(0)),
+        Step::AwaitBody(_)
+    ));
 }
 
 #[test]
@@ -649,14 +780,14 @@ fn nobody_is_left_waiting_for_a_body() {
     let mut gate = gate(json!({"body_hash": true}));
     assert!(matches!(
         ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody
+        Step::AwaitBody(_)
     ));
     let refused_all = gate.refuse_all(Reason::KeysUnavailable);
     assert_eq!(refused_all.len(), 1);
     assert_eq!(refused(&refused_all[0].1), Reason::KeysUnavailable);
     assert!(matches!(
         ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody
+        Step::AwaitBody(_)
     ));
     gate.gone(ID);
     assert!(decisions_after(&mut gate, Ok(b"abc")).is_empty());

@@ -19,7 +19,7 @@ IDENTITY = [
     "x-credential-identifier", "x-anonymous-consumer",
 ]  # fmt: skip
 # What no request can bring about: the crates' own tests do.
-NO_REQUEST_HAS = {"signing_failed"}
+NO_REQUEST_HAS = {"signing_failed", "too_many_waiting", "unannounced_body"}
 CHALLENGE = re.compile(r'Bearer ([a-z_]+="[^"\\]*"(?:, [a-z_]+="[^"\\]*")*)')
 
 

@@ -303,4 +303,4 @@ class EnvoyWorker(Worker):
 
 
 def _upgrades(request):
-    return any(name == b"upgrade" for name, _ in request.fields)
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in request.fields)

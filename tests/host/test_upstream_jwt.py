@@ -390,3 +390,53 @@ def test_a_filter_behind_one_that_waits_for_a_body_is_asked_all_the_same(kong, s
     request = post(scene, b"abc", then=[other])
     scene.answer_all()
     assert request.status in (403, 413) and request.upstream is None
+
+
+def test_what_the_filter_behind_has_changed_stays_changed(kong):
+    """The first one's changes are made before the head comes to the second."""
+    hides = {"upstream_token": "hide", "uri_param_names": [], "header_names": []}
+    first = {**hashing(), **hides, "access": "optional", "cookie_names": ["a"]}
+    second = {**hides, "access": "optional", "keep_consumer_headers": True, "cookie_names": ["b"]}
+    scene, other = two(kong, first, second)
+    token = scene.issuer.token()
+    fields = [*length(b"abc"), ("cookie", f"a={token}; b={token}; c=1")]
+    request = scene.worker.request(scene.root, method="POST", fields=fields, body=b"abc", then=[other])
+    scene.requests.append(request)
+    scene.answer_all()
+    assert request.value(b"cookie") == [b"c=1"]
+
+
+def test_the_filter_behind_sees_what_the_one_before_tells(kong):
+    consumers = {"consumers": [{"username": "app"}], "consumer_match": True}
+    second = {**signing(header="x-second"), "keep_consumer_headers": True}
+    scene, other = two(kong, {**hashing(), **consumers}, second)
+    for body in (b"abc", b""):
+        request = post(scene, body, then=[other])
+        scene.answer_all()
+        (jwt_of_the_second,) = request.value(b"x-second")
+        claims = jwt.decode(jwt_of_the_second.decode(), KEYS["ES256"], algorithms=["ES256"]).claims
+        assert claims["consumername"] == "app", body
+
+
+def test_an_upgrade_that_is_no_websocket_is_no_body(either):
+    """Java's client and curl ask for h2c."""
+    scene = either(hashing()).warm()
+    scene.worker.headers_stop_all = False
+    fields = [("connection", "upgrade"), ("upgrade", "h2c")]
+    assert hashes(scene.send(scene.issuer.token(), fields, body=b""), b"")
+    fields[1] = ("upgrade", "WebSocket")
+    assert scene.send(scene.issuer.token(), fields, has_body=True).status == 400
+
+
+def test_where_there_is_no_way_to_close_nothing_is_kept_of_a_request(scenes):
+    """Another nginx than Kong's."""
+    scene = scenes("wasmx", hashing(), variables={}).warm()
+    sizes = []
+    for count in (200, 2000):
+        for _ in range(count):
+            request = post(scene, b"abc")
+            assert request.status == 500
+            scene.worker.leave(request)
+            scene.requests.clear()
+        sizes.append(scene.worker.vm.memory_bytes())
+    assert sizes[0] == sizes[1]

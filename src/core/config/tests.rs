@@ -497,6 +497,7 @@ fn what_the_host_cannot_do_is_a_fault() {
         edits_path: false,
         removes_headers: false,
         wakes_requests: false,
+        holds_head: false,
         signs: false,
     };
     assert_eq!(

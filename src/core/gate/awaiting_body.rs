@@ -2,11 +2,13 @@
 
 use log::Level;
 
-use super::{Effects, Gate, Step};
+use super::conclude::{Admitted, Conclusion};
+use super::{Decision, Effects, Gate, Head, Step};
+use crate::admission::Admission;
 use crate::config::policy::Policy;
 use crate::event::{LogLine, RequestId};
 use crate::intake::{Intake, Question};
-use crate::judge::{Judgement, Verdict};
+use crate::judge::Judgement;
 use crate::refusal::Reason;
 use crate::request::Body;
 use crate::time::{Millis, UnixMillis};
@@ -15,12 +17,17 @@ use crate::time::{Millis, UnixMillis};
 /// request is held, unless it is told to, and cannot be asked.
 const FIRST_BODY_WAIT: Millis = Millis::from_secs(5);
 
-/// A request that is judged, and waits for its body.
+/// So many requests may wait for their bodies in one worker: each keeps what was found about it, and
+/// memory that a worker's module has once had it keeps.
+const MAX_WAITING: usize = 2000;
+
+/// A request that may go up, and waits for its body.
 #[derive(Debug)]
 pub(super) struct AwaitingBody {
     policy: Option<String>,
-    pub(super) intake: Intake,
-    judgement: Judgement,
+    pub(super) admitted: Admitted,
+    /// What is counted and logged when it goes up.
+    recorded: Effects,
     since: UnixMillis,
 }
 
@@ -59,12 +66,29 @@ impl Gate {
         let Some(mut request) = self.awaiting_body.remove(&id) else {
             return;
         };
-        match (&mut request.intake.circumstances, body) {
-            (Some(circumstances), Ok(body)) => circumstances.body_came(body),
-            (_, Err(reason)) => request.judgement.verdict = Verdict::from(reason),
-            (None, Ok(_)) => {}
-        }
-        self.conclude_body(id, request, now, effects);
+        let Some(policy) = self.settings.policy(request.policy.as_deref()) else {
+            let decision = self.misconfigured(request.admitted.is_grpc, effects);
+            return effects.decisions.push((id, decision));
+        };
+        let wait = policy.upstream_jwt.as_ref().map(|jwt| jwt.body.wait);
+        let in_time = |wait| request.since.plus(wait).is_ahead(now, wait);
+        let body = body.and_then(|body| match wait {
+            Some(wait) if !in_time(wait) => Err(Reason::BodyTimeout),
+            _ if has_ended(&request.admitted, policy, now) => Err(Reason::TokenExpired),
+            _ => Ok(body),
+        });
+        let decision = match body {
+            Ok(body) => {
+                if let Some(circumstances) = &mut request.admitted.circumstances {
+                    circumstances.body_came(body);
+                }
+                effects.record(request.recorded);
+                let name = request.policy.as_deref();
+                self.forward(name, policy, request.admitted, now)
+            }
+            Err(reason) => self.refuse_admitted(reason, policy, &request.admitted, now, effects),
+        };
+        effects.decisions.push((id, decision));
     }
 
     /// Concludes what has been judged, or waits for the body that its JWT depends on.
@@ -73,50 +97,58 @@ impl Gate {
         id: RequestId,
         name: Option<String>,
         intake: Intake,
-        mut judgement: Judgement,
+        judgement: Judgement,
         now: UnixMillis,
         effects: &mut Effects,
     ) -> Step {
         let Some(policy) = self.settings.policy(name.as_deref()) else {
             return Step::Decided(self.misconfigured(intake.is_grpc, effects));
         };
-        match self.body_to_wait_for(policy, &intake, &judgement) {
-            Ok(false) => {}
+        let mut recorded = Effects::default();
+        let mut admitted = match self.conclude(policy, intake, judgement, now, &mut recorded) {
+            Conclusion::GoesUp(admitted) => *admitted,
+            Conclusion::Refused(refusal) => {
+                effects.record(recorded);
+                return Step::Decided(Decision::Reply(refusal));
+            }
+        };
+        match self.body_to_wait_for(policy, &admitted) {
+            Ok(false) => {
+                effects.record(recorded);
+                Step::Decided(self.forward(name.as_deref(), policy, admitted, now))
+            }
             Ok(true) => {
+                // Where the head goes first, it goes as it has to.
+                let head = if self.abilities.holds_head {
+                    Head::default()
+                } else {
+                    Head {
+                        headers: std::mem::take(&mut admitted.forward.headers),
+                        properties: std::mem::take(&mut admitted.forward.properties),
+                    }
+                };
                 let request = AwaitingBody {
                     policy: name,
-                    intake,
-                    judgement,
+                    admitted,
+                    recorded,
                     since: now,
                 };
                 self.awaiting_body.insert(id, request);
-                return Step::AwaitBody;
+                Step::AwaitBody(head)
             }
-            Err(reason) => judgement.verdict = Verdict::from(reason),
+            Err(reason) => {
+                Step::Decided(self.refuse_admitted(reason, policy, &admitted, now, effects))
+            }
         }
-        Step::Decided(self.conclude(name.as_deref(), policy, intake, judgement, now, effects))
     }
 
     /// Whether a request's body must be read before it goes up; an error if that cannot be.
-    fn body_to_wait_for(
-        &self,
-        policy: &Policy,
-        intake: &Intake,
-        judgement: &Judgement,
-    ) -> Result<bool, Reason> {
-        let (Some(jwt), Some(circumstances)) = (&policy.upstream_jwt, &intake.circumstances) else {
+    fn body_to_wait_for(&self, policy: &Policy, admitted: &Admitted) -> Result<bool, Reason> {
+        let (Some(jwt), Some(circumstances)) = (&policy.upstream_jwt, &admitted.circumstances)
+        else {
             return Ok(false);
         };
-        let goes_up = match &judgement.verdict {
-            Verdict::Permit(..) | Verdict::Waived(_) => true,
-            Verdict::Refuse(reason, _)
-            | Verdict::NeedsKeys {
-                otherwise: reason, ..
-            } => self
-                .waiver(*reason, judgement.issuer, policy, intake)
-                .is_ok(),
-        };
-        if !goes_up || !jwt.claims.need_body() || circumstances.digest().is_some() {
+        if !jwt.claims.need_body() || circumstances.digest().is_some() {
             return Ok(false);
         }
         let most = u64::try_from(jwt.body.bytes).unwrap_or(u64::MAX);
@@ -125,6 +157,7 @@ impl Gate {
             Body::Announced {
                 length: Some(length),
             } if length > most => Err(Reason::BodyTooLarge),
+            _ if self.awaiting_body.len() >= MAX_WAITING => Err(Reason::TooManyWaiting),
             _ => Ok(true),
         }
     }
@@ -146,40 +179,33 @@ impl Gate {
             .filter_map(|(id, request)| Some((*id, overdue(request)?)))
             .collect();
         for (id, reason) in overdue {
+            let Some(request) = self.awaiting_body.remove(&id) else {
+                continue;
+            };
             if reason == Reason::BodyNotShown {
                 effects.log.push(LogLine {
                     level: Level::Error,
-                    text: "no body was shown to sign; Envoy needs \
-                        allow_on_headers_stop_iteration: true in the plugin's config"
+                    text: "a body that has to be hashed did not begin to come; if none ever does, \
+                        Envoy lacks allow_on_headers_stop_iteration: true in the plugin's config"
                         .to_owned(),
                 });
             }
-            if let Some(mut request) = self.awaiting_body.remove(&id) {
-                request.judgement.verdict = Verdict::from(reason);
-                self.conclude_body(id, request, now, effects);
-            }
+            let decision = match self.settings.policy(request.policy.as_deref()) {
+                Some(policy) => {
+                    self.refuse_admitted(reason, policy, &request.admitted, now, effects)
+                }
+                None => self.misconfigured(request.admitted.is_grpc, effects),
+            };
+            effects.decisions.push((id, decision));
         }
     }
+}
 
-    /// Decides a request that waited for its body.
-    fn conclude_body(
-        &self,
-        id: RequestId,
-        request: AwaitingBody,
-        now: UnixMillis,
-        effects: &mut Effects,
-    ) {
-        let name = request.policy.as_deref();
-        let decision = match self.settings.policy(name) {
-            Some(policy) => {
-                let AwaitingBody {
-                    intake, judgement, ..
-                } = request;
-                let name = request.policy.as_deref();
-                self.conclude(name, policy, intake, judgement, now, effects)
-            }
-            None => self.misconfigured(request.intake.is_grpc, effects),
-        };
-        effects.decisions.push((id, decision));
+/// Whether the token by which a request may go up has ended since.
+fn has_ended(admitted: &Admitted, policy: &Policy, now: UnixMillis) -> bool {
+    let rules = admitted.issuer.and_then(|issuer| policy.rules_of(issuer));
+    match (&admitted.forward.admission, rules) {
+        (Admission::Token(permit), Some(rules)) => permit.token().has_ended(&rules.claims, now),
+        _ => false,
     }
 }

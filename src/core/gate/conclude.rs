@@ -1,5 +1,7 @@
 //! What becomes of a request that was judged: forwarded or refused, with all that goes along.
 
+use std::rc::Rc;
+
 use log::Level;
 
 use super::{Decision, Effects, Forward, Gate};
@@ -18,28 +20,38 @@ use crate::metrics::{Measure, NONE, Outcome};
 use crate::refusal::{Reason, Refusal};
 use crate::request::HeaderEdit;
 use crate::time::{Millis, UnixMillis};
+use crate::upstream_jwt::circumstances::Circumstances;
 use crate::upstream_jwt::claims::Caller;
 
-/// Under what a request goes up.
-#[derive(Clone, Copy)]
-struct Of<'a> {
-    /// The policy's, where the route names one.
-    name: Option<&'a str>,
-    policy: &'a Policy,
-    issuer: Option<usize>,
+/// What becomes of a request, but for what its body decides.
+pub(super) enum Conclusion {
+    GoesUp(Box<Admitted>),
+    Refused(Refusal),
+}
+
+/// A request that may go up.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    /// Without its JWT.
+    pub(super) forward: Forward,
+    /// What the JWT will say, where there is to be one.
+    pub(super) circumstances: Option<Circumstances>,
+    credential: Option<String>,
+    consumer: Option<Rc<Consumer>>,
+    pub(super) issuer: Option<usize>,
+    pub(super) is_grpc: bool,
 }
 
 impl Gate {
-    /// Decides what was judged: forward or refuse, with all that goes along.
+    /// Decides what was judged: whether it goes up or is refused, with all that goes along.
     pub(super) fn conclude(
         &self,
-        name: Option<&str>,
         policy: &Policy,
         intake: Intake,
         judgement: Judgement,
         now: UnixMillis,
         effects: &mut Effects,
-    ) -> Decision {
+    ) -> Conclusion {
         let Judgement {
             issuer,
             kid,
@@ -62,13 +74,8 @@ impl Gate {
                     let name = "authorization".to_owned();
                     told.headers.push(HeaderEdit::Set(name, text.clone()));
                 }
-                let of = Of {
-                    name,
-                    policy,
-                    issuer,
-                };
-                let consumer = consumer.as_deref();
-                return self.forward(Admission::Token(permit), of, consumer, intake, told, now);
+                let admission = Admission::Token(permit);
+                return admitted(admission, issuer, consumer, intake, told);
             }
             Verdict::Waived(waiver) => (Ok(waiver), None),
             Verdict::Refuse(reason, token) => (self.waiver(reason, issuer, policy, &intake), token),
@@ -92,64 +99,77 @@ impl Gate {
                         policy.caller.of_reported(reason)
                     }
                     _ if waiver.is_anonymous() => {
-                        consumer = policy.caller.anonymous.as_deref();
+                        consumer = policy.caller.anonymous.clone();
                         policy.caller.of_anonymous()
                     }
                     _ => Told::default(),
                 };
-                let of = Of {
-                    name,
-                    policy,
-                    issuer,
-                };
-                self.forward(Admission::Waiver(waiver), of, consumer, intake, told, now)
+                admitted(Admission::Waiver(waiver), issuer, consumer, intake, told)
             }
             Err(reason) => {
                 self.record(Outcome::Refused, reason.row().label, known, policy, effects);
-                Decision::Reply(self.refusal(reason, known, policy, intake.is_grpc, now))
+                Conclusion::Refused(self.refusal(reason, known, policy, intake.is_grpc, now))
             }
         }
     }
 
-    /// Makes a request ready to go up, with the gateway's own JWT where there is to be one.
-    fn forward(
+    /// Sends a request up, with the gateway's own JWT where there is to be one.
+    pub(super) fn forward(
         &self,
-        admission: Admission,
-        of: Of<'_>,
-        consumer: Option<&Consumer>,
-        intake: Intake,
-        told: Told,
+        name: Option<&str>,
+        policy: &Policy,
+        admitted: Admitted,
         now: UnixMillis,
     ) -> Decision {
-        let jwt = of
-            .policy
-            .upstream_jwt
-            .as_ref()
-            .zip(intake.circumstances.as_ref());
-        let jwt = jwt.map(|(jwt, circumstances)| {
-            let client_id = match &admission {
-                Admission::Token(permit) => client_id(permit, of.policy, of.issuer),
+        let Admitted {
+            mut forward,
+            circumstances,
+            credential,
+            consumer,
+            issuer,
+            ..
+        } = admitted;
+        let jwt = policy.upstream_jwt.as_ref().zip(circumstances);
+        forward.jwt = jwt.map(|(jwt, circumstances)| {
+            let client_id = match &forward.admission {
+                Admission::Token(permit) => client_id(permit, policy, issuer),
                 Admission::Waiver(_) => None,
             };
-            let caller = Caller::of(&admission, client_id, consumer);
+            let caller = Caller::of(&forward.admission, client_id, consumer.as_deref());
             let reuse = &mut self.reuse.borrow_mut();
             jwt.prepare(
-                of.name,
+                name,
                 &caller,
-                intake.credential(),
-                circumstances,
+                credential.as_deref(),
+                &circumstances,
                 reuse,
                 now,
             )
         });
-        let mut headers = intake.edits;
-        headers.extend(told.headers);
-        Decision::Forward(Forward {
-            admission,
-            headers,
-            properties: told.properties,
-            jwt,
-        })
+        Decision::Forward(forward)
+    }
+
+    /// Refuses a request that might have gone up, but for its body.
+    pub(super) fn refuse_admitted(
+        &self,
+        reason: Reason,
+        policy: &Policy,
+        admitted: &Admitted,
+        now: UnixMillis,
+        effects: &mut Effects,
+    ) -> Decision {
+        const NOTHING: &Requirement = &Requirement::NOTHING;
+        let known = Known {
+            issuer: admitted.issuer,
+            kid: None,
+            token: match &admitted.forward.admission {
+                Admission::Token(permit) => Some(permit.token()),
+                Admission::Waiver(_) => None,
+            },
+            rule: NOTHING,
+        };
+        self.record(Outcome::Refused, reason.row().label, known, policy, effects);
+        Decision::Reply(self.refusal(reason, known, policy, admitted.is_grpc, now))
     }
 
     /// What lets a request pass all the same, or why it is refused in the end.
@@ -250,6 +270,31 @@ impl Gate {
         refusal.is_grpc = is_grpc;
         Decision::Reply(refusal)
     }
+}
+
+fn admitted(
+    admission: Admission,
+    issuer: Option<usize>,
+    consumer: Option<Rc<Consumer>>,
+    intake: Intake,
+    told: Told,
+) -> Conclusion {
+    let credential = intake.credential().map(str::to_owned);
+    let mut headers = intake.edits;
+    headers.extend(told.headers);
+    Conclusion::GoesUp(Box::new(Admitted {
+        forward: Forward {
+            admission,
+            headers,
+            properties: told.properties,
+            jwt: None,
+        },
+        credential: credential.filter(|_| intake.circumstances.is_some()),
+        circumstances: intake.circumstances,
+        consumer,
+        issuer,
+        is_grpc: intake.is_grpc,
+    }))
 }
 
 /// The client that a token was issued to, as its issuer's tokens say it.

@@ -63,7 +63,14 @@ pub enum Step {
     /// It waits; its decision comes with another event.
     Await,
     /// It may go up when its body has been read.
-    AwaitBody,
+    AwaitBody(Head),
+}
+
+/// What is done to a request when its head goes on before its body has come, for it comes only then.
+#[derive(Debug, Default)]
+pub struct Head {
+    pub headers: Vec<HeaderEdit>,
+    pub properties: Vec<(String, Vec<u8>)>,
 }
 
 /// What an event brings about besides.
@@ -72,10 +79,18 @@ pub struct Effects {
     /// Of requests that waited until now.
     pub decisions: Vec<(RequestId, Decision)>,
     /// Requests that waited until now, and may go up when their body has been read.
-    pub awaiting_body: Vec<RequestId>,
+    pub awaiting_body: Vec<(RequestId, Head)>,
     pub calls: Vec<Call>,
     pub log: Vec<LogLine>,
     pub measures: Vec<Measure>,
+}
+
+impl Effects {
+    /// What is counted and logged, of others.
+    fn record(&mut self, others: Self) {
+        self.log.extend(others.log);
+        self.measures.extend(others.measures);
+    }
 }
 
 /// So many requests may wait in one worker. Each keeps its credentials, and all may be judged by
@@ -305,9 +320,9 @@ impl Gate {
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         let awaiting_body = std::mem::take(&mut self.awaiting_body).into_iter();
         waiting
-            .map(|(id, waiting)| (id, waiting.intake))
-            .chain(awaiting_body.map(|(id, request)| (id, request.intake)))
-            .map(|(id, intake)| (id, self.base_refusal(reason, intake.is_grpc)))
+            .map(|(id, waiting)| (id, waiting.intake.is_grpc))
+            .chain(awaiting_body.map(|(id, request)| (id, request.admitted.is_grpc)))
+            .map(|(id, is_grpc)| (id, self.base_refusal(reason, is_grpc)))
             .collect()
     }
 
@@ -407,7 +422,7 @@ impl Gate {
             match self.go_on(id, waiting.policy, waiting.intake, judgement, now, effects) {
                 Step::Decided(decision) => effects.decisions.push((id, decision)),
                 Step::Await => {}
-                Step::AwaitBody => effects.awaiting_body.push(id),
+                Step::AwaitBody(head) => effects.awaiting_body.push((id, head)),
             }
         }
     }

@@ -83,6 +83,18 @@ impl Request {
         })
     }
 
+    /// Whether it opens a WebSocket (RFC 6455, 4.1): what follows is no body. Other upgrades are not
+    /// what gateways pass on (h2c: RFC 9113, 3.1).
+    #[must_use]
+    pub fn opens_websocket(&self) -> bool {
+        const PROTOCOL: &[u8] = b"websocket";
+        let mut values = self.values("upgrade");
+        values.any(|value| {
+            let value = value.to_ascii_lowercase();
+            value.windows(PROTOCOL.len()).any(|part| part == PROTOCOL)
+        })
+    }
+
     /// What the head says of the body's length (RFC 9112, 6.3).
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {

@@ -3,9 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::caller::consumers::Consumer;
-use crate::caller::{
-    CONSUMER_CUSTOM_ID, CONSUMER_ID, CONSUMER_TAGS, CONSUMER_USERNAME, CallerRules,
-};
+use crate::caller::{CONSUMER_CUSTOM_ID, CONSUMER_ID, CONSUMER_USERNAME, CallerRules};
 use crate::request::{Body, HeaderEdit, Request};
 
 /// Kept of a request until it goes up.
@@ -33,7 +31,6 @@ impl Circumstances {
             HeaderEdit::Set(name, path) if name == ":path" => Some(path),
             _ => None,
         });
-        let has_upgrade = request.values("upgrade").next().is_some();
         Self {
             method: String::from_utf8_lossy(&request.method).into_owned(),
             target: edited.unwrap_or(&request.path).clone(),
@@ -45,7 +42,7 @@ impl Circumstances {
                 .flatten(),
             body: request.body,
             body_digest: None,
-            is_endless: has_upgrade || request.method == b"CONNECT",
+            is_endless: request.opens_websocket() || request.method == b"CONNECT",
         }
     }
 
@@ -90,17 +87,12 @@ fn consumer(request: &Request) -> Option<Consumer> {
         let text = String::from_utf8(first.to_vec()).ok()?;
         values.next().is_none().then_some(text)
     };
-    let tags = text(CONSUMER_TAGS).unwrap_or_default();
     let consumer = Consumer {
         id: text(CONSUMER_ID),
         username: text(CONSUMER_USERNAME),
         custom_id: text(CONSUMER_CUSTOM_ID),
-        tags: tags
-            .split(',')
-            .map(str::trim)
-            .filter(|tag| !tag.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        // Kong neither sets X-Consumer-Tags nor takes it out: they would be the client's own word.
+        tags: Vec::new(),
     };
     (consumer != Consumer::default()).then_some(consumer)
 }

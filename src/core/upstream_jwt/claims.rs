@@ -218,7 +218,8 @@ impl Fact {
         let consumer = caller.consumer.or(circumstances.consumer.as_ref());
         match self {
             Self::Method => text(Some(&circumstances.method)),
-            Self::Path => text(Some(&String::from_utf8_lossy(circumstances.path()))),
+            // One that is no UTF-8 cannot be told without being changed.
+            Self::Path => text(std::str::from_utf8(circumstances.path()).ok()),
             Self::BodySha256 => Some(json!(hex(&circumstances.digest()?))),
             Self::ContentDigest => {
                 let digest = STANDARD.encode(circumstances.digest()?);

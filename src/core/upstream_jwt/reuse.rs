@@ -10,7 +10,7 @@ use crate::time::{Millis, UnixMillis};
 const MAX_ENTRIES: usize = 2000;
 /// Of the JWTs kept, in all.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Longer than any entry may count, so that a clock that is put back does not keep them for good.
+/// No entry counts for longer, whatever becomes of the clock.
 const LONGEST: Millis = Millis::from_secs(86_400);
 
 /// A JWT, once it is signed.
@@ -20,34 +20,64 @@ pub type Slot = Rc<RefCell<Option<String>>>;
 #[derive(Debug, Default)]
 pub struct Reuse {
     entries: BTreeMap<[u8; 32], Entry>,
-    /// The oldest first; some may be gone or replaced.
-    order: VecDeque<[u8; 32]>,
+    /// The oldest first, by their numbers; one that was replaced stands here once more.
+    order: VecDeque<(u64, [u8; 32])>,
+    /// Of all entries but the last, which is signed after it was put here.
+    bytes: usize,
+    last: Option<[u8; 32]>,
     last_number: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     slot: Slot,
+    since: UnixMillis,
     until: UnixMillis,
+    number: u64,
+    bytes: usize,
 }
 
 impl Reuse {
-    /// One that is signed and still counts.
+    /// One that is signed and counts now.
     #[must_use]
     pub fn find(&self, of: &[u8; 32], now: UnixMillis) -> Option<String> {
         let entry = self.entries.get(of)?;
-        let counts = entry.until.is_ahead(now, LONGEST);
+        // Not before it was made, either: with a clock that was put back it is not valid yet.
+        let counts = entry.since <= now && entry.until.is_ahead(now, LONGEST);
         counts.then(|| entry.slot.borrow().clone()).flatten()
     }
 
     /// Keeps one that is about to be signed.
-    pub fn keep(&mut self, of: [u8; 32], slot: Slot, now: UnixMillis, until: UnixMillis) {
-        if self.entries.insert(of, Entry { slot, until }).is_none() {
-            self.order.push_back(of);
+    pub fn keep(&mut self, of: [u8; 32], slot: Slot, since: UnixMillis, until: UnixMillis) {
+        self.weigh_last();
+        let number = self.next_number();
+        let entry = Entry {
+            slot,
+            since,
+            until,
+            number,
+            bytes: 0,
+        };
+        if let Some(before) = self.entries.insert(of, entry) {
+            self.bytes = self.bytes.saturating_sub(before.bytes);
         }
-        let is_full = |this: &Self| this.entries.len() > MAX_ENTRIES || this.bytes() > MAX_BYTES;
-        while is_full(self) && !self.order.is_empty() {
-            self.make_room(now);
+        self.order.push_back((number, of));
+        self.last = Some(of);
+        while self.entries.len() > MAX_ENTRIES
+            || self.bytes > MAX_BYTES
+            || self.order.len() > MAX_ENTRIES.saturating_mul(2)
+        {
+            let Some((number, of)) = self.order.pop_front() else {
+                break;
+            };
+            if self
+                .entries
+                .get(&of)
+                .is_some_and(|entry| entry.number == number)
+                && let Some(entry) = self.entries.remove(&of)
+            {
+                self.bytes = self.bytes.saturating_sub(entry.bytes);
+            }
         }
     }
 
@@ -57,22 +87,11 @@ impl Reuse {
         self.last_number
     }
 
-    /// Without those that are over, or else without the oldest.
-    fn make_room(&mut self, now: UnixMillis) {
-        let before = self.entries.len();
-        self.entries
-            .retain(|_, entry| entry.until.is_ahead(now, LONGEST));
-        if self.entries.len() == before
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.entries.remove(&oldest);
+    fn weigh_last(&mut self) {
+        let last = self.last.take().and_then(|of| self.entries.get_mut(&of));
+        if let Some(entry) = last {
+            entry.bytes = entry.slot.borrow().as_ref().map_or(0, String::len);
+            self.bytes = self.bytes.saturating_add(entry.bytes);
         }
-        let entries = &self.entries;
-        self.order.retain(|of| entries.contains_key(of));
-    }
-
-    fn bytes(&self) -> usize {
-        let length = |entry: &Entry| entry.slot.borrow().as_ref().map_or(0, String::len);
-        self.entries.values().map(length).sum()
     }
 }
