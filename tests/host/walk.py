@@ -8,11 +8,13 @@ nobody is left hanging.
 """
 
 import argparse
+import hashlib
 import json
 import random
 import sys
 import time
 
+from tests.host.gateway_jwt import hashing, signing, verified
 from tests.host.issuer import ALG, START, Issuer, bearer
 from tests.host.scene import MODULE, PROFILES
 from tests.host.worker import CAS_MISMATCH, FAILED, INTERNAL_FAILURE, NOT_FOUND, Answer
@@ -20,6 +22,8 @@ from tests.host.worker import CAS_MISMATCH, FAILED, INTERNAL_FAILURE, NOT_FOUND,
 STATUSES = [NOT_FOUND, 2, 3, 4, 7, CAS_MISMATCH, 9, INTERNAL_FAILURE, 12]
 CONSUMER = b"x-consumer-username"
 USER = b"x-user"
+JWT = b"x-gateway-jwt"
+SECOND_JWT = b"x-second-jwt"
 AT_ONCE = 40
 # So many steps in one worker; then it is looked at, and another begins.
 LENGTH = 400
@@ -36,6 +40,9 @@ SETTINGS = [
     {"report_only": True, "claims_to_headers": {"x-user": "sub"}},
     {"access": "optional", "cookie_names": ["session"]},
     {"upstream_token": {"replace": "Basic x"}, "uri_param_names": [], "header_names": ["authorization", "x-token"]},
+    signing(header=JWT.decode()),
+    {**hashing(header=JWT.decode(), max_body_size=500, body_timeout=3), "report_only": True},
+    {**hashing(header=JWT.decode()), "access": "optional", "key_wait_timeout": 1},
 ]
 
 
@@ -73,8 +80,10 @@ class Walk:
         self.settings = {}
         self.tokens = {}
         self.root = self.configure()
-        # Another filter behind it, which asks for no more.
-        self.second = self.worker.configure(self.text({"access": "public", "keep_consumer_headers": True}))
+        # Another filter behind it, which asks for no more, and may sign.
+        signs = self.random.choice([{}, hashing(header=SECOND_JWT.decode())])
+        second = {"access": "public", "keep_consumer_headers": True, **signs}
+        self.second = self.worker.configure(self.text(second))
 
     # What happens
 
@@ -110,7 +119,8 @@ class Walk:
         fields = bearer(token) if kind != "none" else []
         extra = self.random.choice(["nothing", "nothing", "nothing", "spoofed", "many", "octets", "twice"])
         if extra == "spoofed":
-            fields.append((self.random.choice([CONSUMER, USER, b"X-User"]), b"admin"))
+            spoofed = [CONSUMER, USER, b"X-User", JWT, b"X_Gateway_JWT"]
+            fields.append((self.random.choice(spoofed), b"admin"))
         elif extra == "many":
             fields += [(f"x-{index}", "1") for index in range(self.random.choice([90, 96, 97, 120]))]
             fields.append((CONSUMER, b"admin"))
@@ -124,9 +134,14 @@ class Walk:
             # The service's filter, and the route's. What the one sets the other takes for the client's.
             several = {"then": [self.second]}
         body = self.random.choice([{}, {}, {"has_body": True}, {"body": self.piece()}])
+        # What HTTP/2 need not say.
+        if body and self.random.random() < 0.8:
+            size = len(body.get("body", b""))
+            known = ("content-length", str(size)) if size else ("transfer-encoding", "chunked")
+            fields.append(known)
         request = self.worker.request(self.root, path=path, fields=fields, **body, **several)
         request.kind, request.extra, request.token, request.subject = kind, extra, token, subject
-        request.seen, request.first = False, self.root
+        request.seen, request.first, request.hashes = False, self.root, []
         self.note(f"{kind} {extra} {path} -> {request.status}")
         self.requests.append(request)
         while len(self.requests) > AT_ONCE:
@@ -282,6 +297,10 @@ class Walk:
                 self.went_up(request)
             if request.body.is_lost:
                 raise Wrong("a request went up without its body")
+            if request.hashes and request.body.has_ended:
+                found = hashlib.sha256(bytes(request.body.up)).hexdigest()
+                if set(request.hashes) != {found}:
+                    raise Wrong("a JWT has the hash of another body")
             waits = self.profile == "wasmx" and not request.is_over and self.worker.pending(request.context)
             if waits and request.variables["upstream_scheme"] != b"denied":
                 raise Wrong("the way to the upstream is open while a request waits")
@@ -306,8 +325,24 @@ class Walk:
         if "consumers" in settings and request.value(CONSUMER) != [b"app"]:
             raise Wrong(f"{CONSUMER}: {request.value(CONSUMER)}")
         told = request.value(USER) if "claims_to_headers" in settings else []
+        if "upstream_jwt" in settings:
+            self.signed(request, JWT, None if is_open and not is_verified else request.subject)
+            if any(value == b"admin" and b"jwt" in name.lower() for name, value in request.upstream[1]):
+                raise Wrong("a JWT of the client's own went up")
+        if request.value(SECOND_JWT):
+            self.signed(request, SECOND_JWT, None)
         if told not in ([], [request.subject.encode()]) or (not told and not is_open and "claims_to_headers" in settings):
             raise Wrong(f"{USER} of {request.subject}: {told}")
+
+    def signed(self, request, header, subject):
+        """A JWT says who calls, of an accepted token, and what the body is."""
+        claims = verified(request, header=header)
+        if claims.get("sub") != subject and not (subject and claims.get("anonymous")):
+            raise Wrong(f"signed for {claims.get('sub')} and not {subject}")
+        if claims.get("anonymous") and "client_id" in claims:
+            raise Wrong("an anonymous one has a client")
+        if "payloadhash" in claims:
+            request.hashes.append(claims["payloadhash"])
 
     def finish(self):
         """Everything works again, and time passes: nobody is left."""
