@@ -131,6 +131,13 @@ mod tests {
             Reason::AmbiguousPath,
             Reason::TooManyHeaders,
             Reason::ProtectedHeader,
+            Reason::BodyTooLarge,
+            Reason::BodyTimeout,
+            Reason::TooManyWaiting,
+            Reason::EndlessBody,
+            Reason::UnannouncedBody,
+            Reason::BodyNotShown,
+            Reason::SigningFailed,
         ] {
             assert!(!anonymous(reason), "{reason:?}");
         }

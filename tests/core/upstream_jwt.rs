@@ -422,6 +422,17 @@ fn callers_services_and_routes_share_none() {
         change(&mut changed);
         requests.push(changed);
     }
+    for (name, value) in [
+        ("x-consumer-username", "y"),
+        ("x-consumer-id", "y"),
+        ("x-consumer-id", "z"),
+        ("x-consumer-custom-id", "y"),
+        ("x-consumer-custom-id", "z"),
+    ] {
+        let mut changed = request(Some(&one));
+        changed.headers.push((name.into(), value.into()));
+        requests.push(changed);
+    }
     let mut seen = BTreeSet::new();
     for request in &requests {
         seen.insert(signed(&forwarded(ask(&mut gate, request, seconds(0)))));
@@ -868,7 +879,8 @@ fn published(settings: &config::Settings) -> Vec<(String, Vec<String>)> {
 #[test]
 fn each_policy_has_its_keys_and_they_are_published_where_it_says() {
     let top = json!({
-        "keys": [{"pem": pem(0), "kid": "a"}], "jwks_path": "/keys",
+        "keys": [{"pem": pem(0), "kid": "a"}, {"pem": pem(1), "kid": "next"}, {"secret": KEY}],
+        "jwks_path": "/keys",
     });
     let policies = json!({"policies": {
         "other": {"upstream_jwt": {"keys": [{"pem": pem(1), "kid": "b"}]}},
@@ -899,7 +911,7 @@ fn each_policy_has_its_keys_and_they_are_published_where_it_says() {
     assert_eq!(
         published(&settings),
         [
-            ("/keys".to_owned(), text(&["a", "b"])),
+            ("/keys".to_owned(), text(&["a", "next", "b"])),
             ("/apart".to_owned(), text(&["c"])),
         ]
     );

@@ -435,6 +435,10 @@ BAD = {
         "$.upstream_jwt.keys[1]",
     ),
     "upstream_jwt: a kid that is a number": (signing_with({"pem": SIGNING, "kid": 7}), f"{A_KEY}.kid"),
+    "upstream_token: replaced where the gateway's JWT goes": (
+        {**signing(header="Authorization"), "upstream_token": {"replace": "Basic x"}},
+        "$.upstream_token",
+    ),
     "upstream_jwt: a key as a kid": (signing_with({"pem": SIGNING, "kid": SIGNING}), f"{A_KEY}.kid"),
     "upstream_jwt: an empty kid": (signing_with({"pem": SIGNING, "kid": ""}), f"{A_KEY}.kid"),
     # Keys

@@ -26,6 +26,7 @@ BEYOND_A_SCHEMA = {
     "public keys: a certificate cut off",
     "public keys: a weak key",
     "public keys: another kind's algorithm",
+    "upstream_token: replaced where the gateway's JWT goes",
     "upstream_jwt: a fault in the second key",
     "upstream_jwt: two keys of one name",
     "upstream_jwt: nothing to lay it over",

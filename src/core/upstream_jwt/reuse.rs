@@ -95,3 +95,58 @@ impl Reuse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    fn key(number: usize) -> [u8; 32] {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_le_bytes());
+        key
+    }
+
+    fn keep(reuse: &mut Reuse, number: usize, length: usize) {
+        let slot = Slot::default();
+        let until = NOW.plus(Millis::from_secs(30));
+        reuse.keep(key(number), Rc::clone(&slot), NOW, until);
+        slot.replace(Some("x".repeat(length)));
+    }
+
+    fn has(reuse: &Reuse, number: usize) -> bool {
+        reuse.find(&key(number), NOW).is_some()
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_octets() {
+        let mut reuse = Reuse::default();
+        for number in 0..10 {
+            keep(&mut reuse, number, MAX_BYTES / 4);
+        }
+        let kept: Vec<_> = (0..10).filter(|number| has(&reuse, *number)).collect();
+        assert_eq!(kept, [5, 6, 7, 8, 9], "the last is not weighed yet");
+    }
+
+    #[test]
+    fn one_that_was_renewed_is_no_longer_the_oldest() {
+        let mut reuse = Reuse::default();
+        for number in 0..MAX_ENTRIES {
+            keep(&mut reuse, number, 1);
+        }
+        keep(&mut reuse, 0, 1);
+        keep(&mut reuse, MAX_ENTRIES, 1);
+        assert!(has(&reuse, 0) && !has(&reuse, 1) && has(&reuse, 2));
+    }
+
+    #[test]
+    fn renewing_takes_no_more_room() {
+        let mut reuse = Reuse::default();
+        for _ in 0..MAX_ENTRIES * 5 {
+            keep(&mut reuse, 1, 1000);
+        }
+        assert!(reuse.order.len() <= MAX_ENTRIES * 2 && reuse.bytes <= 2000);
+        assert!(has(&reuse, 1));
+    }
+}
