@@ -151,4 +151,22 @@ mod tests {
             assert!(anonymous(reason), "{reason:?}");
         }
     }
+
+    #[test]
+    fn a_report_lets_nothing_up_that_lacks_what_the_gateway_has_to_say() {
+        let reported = |reason| waived(reason, Access::Required, false, true).is_some();
+        for reason in [
+            Reason::ProtectedHeader,
+            Reason::BodyTooLarge,
+            Reason::BodyTimeout,
+            Reason::TooManyWaiting,
+            Reason::EndlessBody,
+            Reason::UnannouncedBody,
+            Reason::BodyNotShown,
+            Reason::SigningFailed,
+        ] {
+            assert!(!reported(reason), "{reason:?}");
+        }
+        assert!(reported(Reason::TokenExpired));
+    }
 }
