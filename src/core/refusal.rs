@@ -192,41 +192,41 @@ impl Reason {
     /// through instead: not an outage, not a path that is closed to all.
     #[must_use]
     pub fn is_about_the_caller(self) -> bool {
-        !matches!(
-            self,
-            Self::AccessDenied
-                | Self::AmbiguousPath
-                | Self::TooManyHeaders
-                | Self::ProtectedHeader
-                | Self::KeysUnavailable
-                | Self::BodyTooLarge
-                | Self::BodyTimeout
-                | Self::TooManyWaiting
-                | Self::EndlessBody
-                | Self::UnannouncedBody
-                | Self::BodyNotShown
-                | Self::SigningFailed
-                | Self::Misconfigured
-                | Self::Internal
-        )
+        !self.is_about_signing()
+            && !matches!(
+                self,
+                Self::AccessDenied
+                    | Self::AmbiguousPath
+                    | Self::TooManyHeaders
+                    | Self::ProtectedHeader
+                    | Self::KeysUnavailable
+                    | Self::Misconfigured
+                    | Self::Internal
+            )
     }
 
     /// Whether a policy that only reports lets the request pass all the same: not where the request
     /// would go up with what only the gateway may say, or without it.
     #[must_use]
     pub fn can_be_reported(self) -> bool {
-        !matches!(
+        !self.is_about_signing()
+            && !matches!(
+                self,
+                Self::TooManyHeaders | Self::ProtectedHeader | Self::Misconfigured
+            )
+    }
+
+    /// Whether what the gateway has to say to the upstream could not be signed.
+    fn is_about_signing(self) -> bool {
+        matches!(
             self,
-            Self::TooManyHeaders
-                | Self::ProtectedHeader
-                | Self::BodyTooLarge
+            Self::BodyTooLarge
                 | Self::BodyTimeout
                 | Self::TooManyWaiting
                 | Self::EndlessBody
                 | Self::UnannouncedBody
                 | Self::BodyNotShown
                 | Self::SigningFailed
-                | Self::Misconfigured
         )
     }
 }

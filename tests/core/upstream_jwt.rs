@@ -105,6 +105,12 @@ fn ask(gate: &mut Gate, request: &Request, now: UnixMillis) -> Step {
     gate.request(ID, request, now, &mut NotShared, &mut Effects::default())
 }
 
+/// Asserts that a request waits for its body.
+fn awaits_body(gate: &mut Gate, request: &Request) {
+    let step = ask(gate, request, seconds(0));
+    assert!(matches!(step, Step::AwaitBody(_)), "{step:?}");
+}
+
 fn forwarded(step: Step) -> Forward {
     match step {
         Step::Decided(Decision::Forward(forward)) => forward,
@@ -634,10 +640,7 @@ fn a_body_that_cannot_be_hashed_is_refused_whatever_the_policy_waives() {
 fn a_host_that_shows_no_body_is_not_waited_for_long() {
     let mut gate = gate(json!({"body_hash": true}));
     let request = with_body(&token(&json!({})), Some(3));
-    assert!(matches!(
-        ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody(_)
-    ));
+    awaits_body(&mut gate, &request);
     assert!(after_tick(&mut gate, seconds(4)).is_empty());
     let decisions = after_tick(&mut gate, seconds(5));
     assert_eq!(refused(&decisions[0]), Reason::BodyNotShown);
@@ -649,10 +652,7 @@ fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
     let mut gate = gate(json!({"body_hash": true, "body_timeout": 20}));
     gate.body_began();
     let request = with_body(&token(&json!({})), Some(3));
-    assert!(matches!(
-        ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody(_)
-    ));
+    awaits_body(&mut gate, &request);
     assert!(after_tick(&mut gate, seconds(19)).is_empty());
     let decisions = after_tick(&mut gate, seconds(20));
     assert_eq!(refused(&decisions[0]), Reason::BodyTimeout);
@@ -666,10 +666,7 @@ fn a_token_that_has_ended_meanwhile_lets_nothing_up() {
         gate.body_began();
         let token = token(&json!({"exp": NOW + 10}));
         let request = with_body(&token, Some(3));
-        assert!(matches!(
-            ask(&mut gate, &request, seconds(0)),
-            Step::AwaitBody(_)
-        ));
+        awaits_body(&mut gate, &request);
         let mut effects = Effects::default();
         gate.body(ID, Ok(b"abc"), seconds(12), &mut effects);
         let (_, decision) = &effects.decisions[0];
@@ -684,10 +681,7 @@ fn a_token_that_has_ended_meanwhile_lets_nothing_up() {
 fn a_body_that_comes_too_late_is_refused_by_whichever_host() {
     let mut gate = gate(json!({"body_hash": true, "body_timeout": 1}));
     let request = with_body(&token(&json!({})), Some(3));
-    assert!(matches!(
-        ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody(_)
-    ));
+    awaits_body(&mut gate, &request);
     let decisions = decisions_after(&mut gate, Ok(b"abc"));
     assert_eq!(refused(&decisions[0]), Reason::BodyTimeout);
 }
@@ -779,27 +773,18 @@ fn only_what_has_no_end_is_endless() {
     let mut gate = gate(json!({"body_hash": true}));
     let mut request = with_body(&token(&json!({})), None);
     request.headers.push(("upgrade".into(), "h2c".into()));
-    assert!(matches!(
-        ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody(_)
-    ));
+    awaits_body(&mut gate, &request);
 }
 
 #[test]
 fn nobody_is_left_waiting_for_a_body() {
     let request = with_body(&token(&json!({})), Some(3));
     let mut gate = gate(json!({"body_hash": true}));
-    assert!(matches!(
-        ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody(_)
-    ));
+    awaits_body(&mut gate, &request);
     let refused_all = gate.refuse_all(Reason::KeysUnavailable);
     assert_eq!(refused_all.len(), 1);
     assert_eq!(refused(&refused_all[0].1), Reason::KeysUnavailable);
-    assert!(matches!(
-        ask(&mut gate, &request, seconds(0)),
-        Step::AwaitBody(_)
-    ));
+    awaits_body(&mut gate, &request);
     gate.gone(ID);
     assert!(decisions_after(&mut gate, Ok(b"abc")).is_empty());
     assert!(after_tick(&mut gate, seconds(100)).is_empty());
