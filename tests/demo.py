@@ -106,7 +106,7 @@ class Demo:
         good = self.client_token("orders-app", "Function1/read")
         self.call("/orders/1", good, 200, show_headers=True)
 
-        self.step("The gateway's word", f"The upstream gets a JWT that {self.name} signed. It verifies it with the key that is published:")
+        self.step("The gateway's signature", f"The upstream gets a JWT that {self.name} signed. It verifies it with the key that is published:")
         self.published_keys()
         self.call("/orders/1", good, 200, shows_jwt=True)
         say("  A client that makes one up gets no further than the gateway, which puts its own there:")
