@@ -184,12 +184,8 @@ impl Stream {
 
     fn publish(&self, key_set: &KeySet) -> bool {
         let headers = key_set.headers();
-        let headers: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
         let document = key_set.document.as_bytes();
-        match abi::send_response(200, &headers, document, "", None) {
+        match abi::send_response(200, &fields(&headers), document, "", None) {
             Ok(()) => {
                 self.phase.set(Phase::Refused);
                 true
@@ -211,11 +207,7 @@ impl Stream {
         if grpc_status.is_none() && response.grpc_status.is_some() {
             word_as_grpc(&mut response);
         }
-        let fields: Vec<_> = response
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let fields = fields(&response.headers);
         let (status, body) = (response.status, response.body.as_bytes());
         let details = if host.logs_details {
             response.details.as_str()
@@ -267,6 +259,12 @@ fn set_awaited(count: u32, open: &[u8], guard: Guard) -> Result<(), HostError> {
     let mut value = format!("{}{count}-", guard.awaits_body).into_bytes();
     value.extend(open);
     abi::set_property(&guard.property, &value)
+}
+
+/// Fields as the host takes them.
+fn fields<'a>(headers: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    let field = |(name, value): &'a (&'static str, String)| (*name, value.as_str());
+    headers.iter().map(field).collect()
 }
 
 /// A refusal without a gate's say.

@@ -139,6 +139,11 @@ fn signed(forward: &Forward) -> String {
     signed_with(forward, b"entropy").1
 }
 
+/// What is signed for a token's caller, so many seconds later.
+fn signed_at(gate: &mut Gate, token: &str, now: i64) -> String {
+    signed(&forwarded(ask(gate, &request(Some(token)), seconds(now))))
+}
+
 /// JOSE header and claims.
 fn opened(jwt: &str) -> (Value, Value) {
     let mut parts = jwt.split('.');
@@ -358,13 +363,7 @@ fn a_policy_changes_what_it_states() {
 fn one_caller_gets_the_same_again_for_half_of_its_life() {
     let mut gate = gate(json!({"exp": 100}));
     let token = token(&json!({}));
-    let mut at = |now| {
-        signed(&forwarded(ask(
-            &mut gate,
-            &request(Some(&token)),
-            seconds(now),
-        )))
-    };
+    let mut at = |now| signed_at(&mut gate, &token, now);
     let first = at(0);
     assert_eq!(at(1), first);
     assert_eq!(at(49), first);
@@ -378,13 +377,7 @@ fn one_caller_gets_the_same_again_for_half_of_its_life() {
 fn none_is_used_after_the_callers_token_has_ended() {
     let mut gate = gate_with(json!({"exp": 100}), json!({"clock_skew": 60}));
     let token = token(&json!({"exp": NOW + 10}));
-    let mut at = |now| {
-        signed(&forwarded(ask(
-            &mut gate,
-            &request(Some(&token)),
-            seconds(now),
-        )))
-    };
+    let mut at = |now| signed_at(&mut gate, &token, now);
     let first = at(0);
     assert_eq!(at(9), first);
     assert_ne!(at(10), first, "it has ended");
@@ -394,13 +387,7 @@ fn none_is_used_after_the_callers_token_has_ended() {
 fn a_clock_that_is_put_back_keeps_none_for_good() {
     let mut gate = gate(json!({}));
     let token = token(&json!({}));
-    let mut at = |now| {
-        signed(&forwarded(ask(
-            &mut gate,
-            &request(Some(&token)),
-            seconds(now),
-        )))
-    };
+    let mut at = |now| signed_at(&mut gate, &token, now);
     let first = at(0);
     assert_ne!(at(-100_000), first);
     // Nor one that is not valid yet, by however little.
@@ -964,6 +951,18 @@ fn what_is_slow_weak_or_unlike_upstream_jwt_is_a_warning() {
         assert!(warnings.contains(expected), "{expected}: {warnings}");
         assert_eq!(warnings.is_empty(), expected.is_empty(), "{warnings}");
     }
+}
+
+#[test]
+fn a_bad_key_hides_no_other_fault_and_a_name_is_quoted_as_everywhere() {
+    let configuration = json!({"allowed_iss": "https://a", "upstream_jwt": {
+        "issuer": "g", "keys": {"pem": 5, "zz": 1}, "claims": {"a": {"b c": 7}},
+    }});
+    let faults = config::load(configuration.to_string().as_bytes(), Abilities::ALL).unwrap_err();
+    let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
+    let expected =
+        ["keys.pem", "keys.zz", "claims.a[\"b c\"]"].map(|at| format!("$.upstream_jwt.{at}"));
+    assert_eq!(paths, expected);
 }
 
 #[test]

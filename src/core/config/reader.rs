@@ -465,7 +465,8 @@ pub fn quote(text: &str) -> String {
     }
 }
 
-fn join(path: &str, name: &str) -> String {
+/// The path of a member.
+pub(super) fn join(path: &str, name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     // A key may stand where a name was meant.
     const LONGEST: usize = 100;

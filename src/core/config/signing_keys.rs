@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::keys::{algorithm, decoded, open, text};
 use super::reader::{At, Members};
-use crate::jose::algorithm::Family;
+use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::bad_signing_key::BadSigningKey;
 use crate::jose::key::Unusable;
 use crate::jose::signing_key::SigningKey;
@@ -117,7 +117,7 @@ pub fn read(members: &Members, base: Option<&Rc<SigningKeys>>) -> Option<Rc<Sign
 }
 
 fn is_one(value: &Value) -> bool {
-    value.is_string() || (value.is_object() && value.as_object().is_some_and(|o| !o.is_empty()))
+    value.is_string() || value.as_object().is_some_and(|object| !object.is_empty())
 }
 
 /// upstream-jwt's one key. `Some(None)` is one that is faulty.
@@ -202,7 +202,9 @@ fn key(members: &Members, path: &str, value: &Value) -> Option<SigningKey> {
     };
     let encoding = own.get("encoding").is_some();
     let key = match stated.as_slice() {
-        ["pem"] => pem(&own, &format!("{path}.pem"), text(&own, "pem")?, kid, alg),
+        ["pem"] => {
+            text(&own, "pem").and_then(|text| pem(&own, &format!("{path}.pem"), text, kid, alg))
+        }
         ["jwk"] => {
             if kid.is_some() {
                 own.fault("kid", "a kid beside a JWK", "the kid in the JWK");
@@ -241,7 +243,7 @@ fn pem(
     path: &str,
     text: &str,
     kid: Option<String>,
-    alg: Option<crate::jose::algorithm::Algorithm>,
+    alg: Option<Algorithm>,
 ) -> Option<SigningKey> {
     if is_location(text) {
         let found = "something that is no key, such as a file's name";
@@ -252,7 +254,7 @@ fn pem(
 }
 
 /// An object, or its JSON text.
-fn jwk(members: &Members, alg: Option<crate::jose::algorithm::Algorithm>) -> Option<SigningKey> {
+fn jwk(members: &Members, alg: Option<Algorithm>) -> Option<SigningKey> {
     let At { path, value } = members.get("jwk")?;
     let parsed = value.as_str().map(|text| json::parse(text.as_bytes(), JWK));
     let key = match &parsed {

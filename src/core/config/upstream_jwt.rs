@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use super::reader::{At, Members, describe, quote};
+use super::reader::{At, Members, describe, join, quote};
 use super::requirement::{branch, path_of};
 use super::signing_keys;
 use crate::abilities::Abilities;
+use crate::authorization::claim_shape::ClaimPath;
 use crate::jose::algorithm::Family;
 use crate::time::Millis;
 use crate::upstream_jwt::claims::{Audience, Claims, Fact, Source};
@@ -135,14 +136,16 @@ fn audience(members: &Members) -> Audience {
             let Some(own) = Members::open(&path, value, members.findings()) else {
                 return Audience::None;
             };
-            let names = [("service", Audience::Service), ("route", Audience::Route)];
-            let names = names.each_ref().map(|(name, audience)| (*name, audience));
-            let from = own.choice("from", &names).cloned();
+            let is_route = own.choice("from", &[("service", false), ("route", true)]);
             if own.get("from").is_none() {
                 own.fault("from", "nothing", "service or route");
             }
             own.finish();
-            from.unwrap_or(Audience::None)
+            match is_route {
+                Some(false) => Audience::Service,
+                Some(true) => Audience::Route,
+                None => Audience::None,
+            }
         }
         Value::Array(list) if !list.is_empty() => {
             for (index, other) in list.iter().enumerate().filter(|(_, value)| !is_text(value)) {
@@ -157,7 +160,7 @@ fn audience(members: &Members) -> Audience {
 /// What is said by default, and what the configuration says instead or besides.
 fn claims(members: &Members) -> Vec<(String, Source)> {
     let own_claim = |name| Source::Claim {
-        path: crate::authorization::claim_shape::ClaimPath::dotted(name),
+        path: ClaimPath::dotted(name),
         only: None,
     };
     let mut claims = vec![
@@ -230,7 +233,7 @@ fn source(members: &Members, path: &str, value: &Value) -> Option<Source> {
         .any(|name| object.contains_key(*name))
     {
         let members = object.iter().filter_map(|(name, value)| {
-            let path = format!("{path}.{name}");
+            let path = join(path, name);
             Some((name.clone(), source(members, &path, value)?))
         });
         return Some(Source::Object(members.collect()));

@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 const BLOCK: usize = 64;
 
 /// The HMAC of the parts of a message, one after the other, under a key of any length.
-pub(super) fn hmac_sha256(key: &[u8], message: &[&[u8]]) -> [u8; 32] {
+#[must_use]
+pub fn hmac_sha256(key: &[u8], message: &[&[u8]]) -> [u8; 32] {
     // RFC 2104, 2: a key that is longer than a block is hashed, a shorter one is padded.
     let mut block = [0; BLOCK];
     if key.len() > BLOCK {

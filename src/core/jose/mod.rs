@@ -6,7 +6,7 @@
 pub mod algorithm;
 pub mod bad_signing_key;
 pub mod base64url;
-mod hmac_sha256;
+pub mod hmac_sha256;
 pub mod jwk;
 pub mod jwk_set;
 pub mod jws;

@@ -61,16 +61,13 @@ impl Request {
     /// The path's part before the query.
     #[must_use]
     pub fn path_without_query(&self) -> &[u8] {
-        let end = self.path.iter().position(|byte| *byte == b'?');
-        end.and_then(|end| self.path.get(..end))
-            .unwrap_or(&self.path)
+        path_and_query(&self.path).0
     }
 
     /// The query, without its question mark.
     #[must_use]
     pub fn query(&self) -> Option<&[u8]> {
-        let start = self.path.iter().position(|byte| *byte == b'?')?;
-        self.path.get(start.saturating_add(1)..)
+        path_and_query(&self.path).1
     }
 
     /// Whether its answer has to be one of gRPC (gRPC over HTTP/2, "Requests").
@@ -109,6 +106,13 @@ impl Request {
         let has = |name| self.values(name).next().is_some();
         self.method == b"OPTIONS" && has("origin") && has("access-control-request-method")
     }
+}
+
+/// What is before the first question mark, and what is behind it (RFC 9110, 7.1).
+#[must_use]
+pub fn path_and_query(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut parts = target.splitn(2, |byte| *byte == b'?');
+    (parts.next().unwrap_or_default(), parts.next())
 }
 
 #[cfg(test)]

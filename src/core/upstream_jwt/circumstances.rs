@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::caller::consumers::Consumer;
 use crate::caller::{CONSUMER_CUSTOM_ID, CONSUMER_ID, CONSUMER_USERNAME, CallerRules};
-use crate::request::{Body, HeaderEdit, Request};
+use crate::request::{Body, HeaderEdit, Request, path_and_query};
 
 /// Kept of a request until it goes up.
 #[derive(Clone, Debug, Default)]
@@ -53,19 +53,13 @@ impl Circumstances {
 
     #[must_use]
     pub fn path(&self) -> &[u8] {
-        self.target
-            .split(|byte| *byte == b'?')
-            .next()
-            .unwrap_or(&[])
+        path_and_query(&self.target).0
     }
 
     /// The query without its question mark; nothing if there is none.
     #[must_use]
     pub fn query(&self) -> &[u8] {
-        let start = self.target.iter().position(|byte| *byte == b'?');
-        start
-            .and_then(|start| self.target.get(start.saturating_add(1)..))
-            .unwrap_or_default()
+        path_and_query(&self.target).1.unwrap_or_default()
     }
 
     /// The digest of the body: of no octets where there is none. `None` while it is not known.

@@ -3,14 +3,13 @@
 
 use std::rc::Rc;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
 
 use super::UpstreamJwt;
 use super::reuse::Slot;
 use super::signing_keys::SigningKeys;
 use crate::jose::base64url;
+use crate::jose::hmac_sha256::hmac_sha256;
 use crate::jose::signing_key::{HostSigner, SigningFailed};
 use crate::request::{Body, HeaderEdit};
 
@@ -103,12 +102,12 @@ impl Unsigned {
         let key = self.keys.first();
         let mut claims = self.claims.clone();
         if self.with_jti {
-            let jti = uuid(self.draw(b"jwt_keycloak jti", entropy)?);
+            let jti = uuid(self.draw(b"jwt_keycloak jti", entropy));
             claims.insert("jti".to_owned(), json!(jti));
         }
         let payload = base64url::encode(Value::Object(claims).to_string().as_bytes());
         let mut jwt = format!("{}.{payload}", self.keys.header());
-        let seed = self.draw(b"jwt_keycloak seed", entropy)?;
+        let seed = self.draw(b"jwt_keycloak seed", entropy);
         let signature = key.sign(jwt.as_bytes(), seed, host)?;
         jwt.push('.');
         jwt.push_str(&base64url::encode(&signature));
@@ -118,21 +117,17 @@ impl Unsigned {
     /// Octets that nobody can guess who does not have the private key, however bad the host's
     /// randomness is, and that come once: a JWT's number comes once in a worker, and workers differ
     /// in their entropy.
-    fn draw(&self, label: &[u8], entropy: &[u8]) -> Result<[u8; 32], SigningFailed> {
-        let key = self.keys.first().derive(label);
-        let mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| SigningFailed)?;
-        let mac = mac
-            .chain_update(self.number.to_le_bytes())
-            .chain_update(self.of)
-            .chain_update(
-                self.claims
-                    .get("iat")
-                    .map(Value::to_string)
-                    .unwrap_or_default(),
-            )
-            .chain_update(b" ")
-            .chain_update(entropy);
-        Ok(mac.finalize().into_bytes().into())
+    fn draw(&self, label: &[u8], entropy: &[u8]) -> [u8; 32] {
+        let issued = self.claims.get("iat").map(Value::to_string);
+        let issued = issued.unwrap_or_default();
+        let parts: [&[u8]; 5] = [
+            &self.number.to_le_bytes(),
+            &self.of,
+            issued.as_bytes(),
+            b" ",
+            entropy,
+        ];
+        hmac_sha256(&self.keys.first().derive(label), &parts)
     }
 }
 
