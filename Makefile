@@ -8,7 +8,7 @@ title = @printf '\n==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations bench-signing kong-meta clean
+.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations bench-signing bench-introspection kong-meta clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,9 +75,9 @@ e2e: $(if $(GATEWAY),,build) install ## real gateway, real Keycloak; GATEWAY=htt
 
 e2e-test-host: build install ## the end-to-end table on a host of our own, as Envoy and as Kong's WasmX
 	$(title) 'end-to-end table, on the test host as Envoy'
-	@GATEWAY= TEST_HOST=envoy $(venv) -m pytest $(addprefix tests/e2e/test_,table.py truncation.py pauses.py) $(PYTEST_ARGS)
+	@GATEWAY= TEST_HOST=envoy $(venv) -m pytest $(addprefix tests/e2e/test_,table.py truncation.py inquiries.py pauses.py) $(PYTEST_ARGS)
 	$(title) "end-to-end table, on the test host as Kong's WasmX"
-	@GATEWAY= TEST_HOST=wasmx $(venv) -m pytest $(addprefix tests/e2e/test_,table.py truncation.py) $(PYTEST_ARGS)
+	@GATEWAY= TEST_HOST=wasmx $(venv) -m pytest $(addprefix tests/e2e/test_,table.py truncation.py inquiries.py) $(PYTEST_ARGS)
 
 # The suite takes Kong for somebody else's gateway, which it finds at this address.
 e2e-kong: docker build install ## the end-to-end tests on Kong, in a container (Linux, Docker)
@@ -89,6 +89,9 @@ e2e-configurations: install ## the filter configurations of the end-to-end table
 
 bench-signing: build install ## what a signature of the gateway's own JWT costs, by algorithm
 	@$(venv) -m tests.bench.signing $(BENCH_ARGS)
+
+bench-introspection: build install ## what asking the issuer about tokens costs, and what the cache saves
+	@$(venv) -m tests.bench.introspection $(BENCH_ARGS)
 
 kong-meta: ## kong/jwt_keycloak.meta.json, from the filter's schema
 	@$(PYTHON) kong/meta.py

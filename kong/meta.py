@@ -14,8 +14,8 @@ META = HERE / "jwt_keycloak.meta.json"
 # WasmX sends callouts to an address in the network; anything else would be a trap there.
 PORT = "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 CALLOUT_TARGET = {
-    "description": "Whom the gateway calls to fetch keys: host, host:port, [IPv6 address]:port or "
-    "unix:/path. Without it: host and port of the address that is fetched.",
+    "description": "Whom the gateway calls to fetch keys and to ask about tokens: host, host:port, [IPv6 address]:port "
+    "or unix:/path. Without it: host and port of the address that is fetched.",
     "type": ["string", "null"],
     "pattern": rf"^(unix:/[!-~]+|([-A-Za-z0-9._]+|\[[0-9A-Fa-f:.]+\])(:{PORT})?)$",
     "not": {"pattern": r"^unix:[^/]|\s"},
@@ -25,7 +25,7 @@ CALLOUT_TARGET = {
 # fit a pattern into its message, which stands in the log and in the answer of POST /config; the filter
 # finds the same faults and shows nothing.
 HOLD_SECRETS = [
-    "hmacSecret", "longSecret", "jwkSet", "jwk", "publicKey", "pem",
+    "client", "hmacSecret", "longSecret", "jwkSet", "jwk", "publicKey", "pem",
     "upstreamJwt", "signingKey", "privatePem", "privateJwk", "base64url", "certificate",
 ]  # fmt: skip
 

@@ -151,6 +151,32 @@ class Demo:
         self.call("/admin/users", alice, 200)
         self.call("/reports/2026", alice, 403, "missing_role")
 
+        self.step("A lightweight token", "lightweight-app's tokens say next to nothing. Keycloak says the rest, to the gateway alone.")
+        light = self.client_token("lightweight-app", "Function1/read")
+        self.call("/orders/1", light, 200)
+        self.call("/reports/2026", light, 200)
+        self.call("/admin/users", light, 403, "missing_realm_role")
+
+        self.step("Keycloak decides", "Who may pay how much, its authorization services say: up to 999. The gateway tells them the amount.")
+        self.call("/payments/7?amount=999", good, 200)
+        self.call("/payments/7?amount=1000", good, 403, "permission_denied")
+
+        self.step("A revoked token", "/payments asks each time; /statements takes an answer for 3 seconds; /orders asks about no such token.")
+        revoked = self.client_token("orders-app", "Function1/read")
+        self.call("/statements/7", revoked, 200)
+        self.call("/payments/7?amount=1", revoked, 200)
+        self.revoke("orders-app", revoked)
+        at = time.monotonic()
+        self.call("/payments/7?amount=1", revoked, 401, "token_inactive")
+        self.call("/orders/1", revoked, 200)
+        say("  /statements, asked for three seconds: a worker that has an answer goes by it, one that has none asks", "dim")
+        answers = []
+        while time.monotonic() < at + 3:
+            answers.append(self.status("/statements/7", revoked))
+            time.sleep(0.2)
+        say(f"    {' '.join(map(str, answers))}")
+        self.call("/statements/7", revoked, 401, "token_inactive")
+
         self.step("Another realm", "Each realm is an issuer with keys of its own; /partner takes that one's tokens, /orders does not.")
         partner = self.client_token("partner-app", realm="partner")
         self.call("/partner/stock", partner, 200)
@@ -246,6 +272,20 @@ class Demo:
         except ValueError:
             logs = f"{relative(self.gateway.log)}, {relative(self.keycloak.log)}"
             raise StackError(f"{path} was not answered by Keycloak but with {answer[:200]!r}; logs: {logs}") from None
+
+    def revoke(self, client_id, token):
+        """RFC 7009."""
+        url = f"{self.url}/realms/demo/protocol/openid-connect/revoke"
+        credentials = f"{client_id}:{client_id}-secret"
+        say(f"  $ curl -u {credentials} {url} -d token=$TOKEN", "cyan")
+        self.calls += 1
+        answer = curl(["-i", "-u", credentials, url, "-d", f"token={token}"])
+        self.expect(" 200 " in answer.splitlines()[0], "the token is revoked")
+
+    def status(self, path, token):
+        self.calls += 1
+        answer = curl(["-i", f"{self.url}{path}", "-H", f"Authorization: Bearer {token}"])
+        return int(answer.split()[1])
 
     def published_keys(self):
         """What anybody may know of the key that signs."""

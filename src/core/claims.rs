@@ -5,6 +5,8 @@
 //! [`VerifiedClaims`], then [`AccessToken`]. But for `iss`, which
 //! chooses the keys, nothing reads a claim that was not verified.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
 use crate::jose::algorithm::Algorithm;
@@ -36,13 +38,26 @@ pub struct ClaimRules {
     pub types: Vec<String>,
 }
 
-/// Claims under a good signature by a key of the issuer.
-#[derive(Debug)]
-pub struct VerifiedClaims(Map<String, Value>);
+/// Claims under a good signature by a key of the issuer, or as the issuer told them when it was
+/// asked.
+#[derive(Clone, Debug)]
+pub struct VerifiedClaims {
+    claims: Rc<Map<String, Value>>,
+    told: Option<Told>,
+}
+
+/// How an issuer told claims.
+#[derive(Clone, Debug)]
+struct Told {
+    /// The access token in which it says the same.
+    jwt: Option<Rc<str>>,
+    /// Which of its answers it was.
+    number: u64,
+}
 
 /// The claims of an access token that is in force and meant for this gateway.
 #[derive(Debug)]
-pub struct AccessToken(Map<String, Value>);
+pub struct AccessToken(VerifiedClaims);
 
 impl VerifiedClaims {
     /// Opens a token with one of `keys` (RFC 7515, 5.2 step 8).
@@ -56,8 +71,70 @@ impl VerifiedClaims {
     ) -> Result<Self, Reason> {
         keys.iter()
             .any(|key| signature::verifies(key, alg, token.signing_input(), token.signature()))
-            .then(|| Self(token.into_claims()))
+            .then(|| Self {
+                claims: Rc::new(token.into_claims()),
+                told: None,
+            })
             .ok_or(Reason::InvalidSignature)
+    }
+
+    /// What an issuer said of a token (RFC 7662, 2.2), in its answer of this number, perhaps with a
+    /// JWT that says the same.
+    pub(crate) fn introspected(
+        claims: Rc<Map<String, Value>>,
+        jwt: Option<Rc<str>>,
+        number: u64,
+    ) -> Self {
+        let told = Some(Told { jwt, number });
+        Self { claims, told }
+    }
+
+    #[must_use]
+    pub fn issuer(&self) -> Option<&Value> {
+        self.claims.get("iss")
+    }
+
+    /// Whether `told` may be about the same token (RFC 7519, 4.1.7; RFC 7662, 2.2).
+    #[must_use]
+    pub fn is_token_of(&self, told: &Self) -> bool {
+        let (own, told) = (self.claims.get("jti"), told.claims.get("jti"));
+        own.is_none() || told.is_none() || own == told
+    }
+
+    /// What was told, with the permissions that the token itself has, of which Keycloak's answers say
+    /// nothing.
+    #[must_use]
+    pub fn lend_permissions(&self, told: Self) -> Self {
+        const NAME: &str = "authorization";
+        let Some(permissions) = self.claims.get(NAME) else {
+            return told;
+        };
+        if told.claims.contains_key(NAME) {
+            return told;
+        }
+        let mut claims = Rc::unwrap_or_clone(told.claims);
+        claims.insert(NAME.to_owned(), permissions.clone());
+        Self {
+            claims: Rc::new(claims),
+            told: told.told,
+        }
+    }
+
+    /// For [`crate::judge`], where they are what an issuer says of another token.
+    #[must_use]
+    pub(crate) fn into_claims(self) -> Map<String, Value> {
+        Rc::unwrap_or_clone(self.claims)
+    }
+
+    /// Whether Keycloak left out of it what introspection gives: its `jti` says how the token was
+    /// made, and letters three and four are those of lightweight ones.
+    #[must_use]
+    pub fn is_lightweight(&self) -> bool {
+        let jti = self.claims.get("jti").and_then(Value::as_str);
+        let kind = jti
+            .and_then(|jti| jti.split_once(':'))
+            .map(|(kind, _)| kind);
+        kind.is_some_and(|kind| kind.len() == 6 && kind.get(2..4) == Some("lt"))
     }
 
     /// Checks the claims that make it an access token, in force at `now`, for this audience.
@@ -65,14 +142,22 @@ impl VerifiedClaims {
     /// # Errors
     /// The first [`Reason`] against it.
     pub fn check(self, rules: &ClaimRules, now: UnixMillis) -> Result<AccessToken, Reason> {
-        self.check_times(rules, now)?;
-        self.check_type(rules)?;
+        self.check_in_force(rules, now)?;
         self.check_audience(rules)?;
-        Ok(AccessToken(self.0))
+        Ok(AccessToken(self))
+    }
+
+    /// Checks all but for whom it is meant.
+    ///
+    /// # Errors
+    /// The first [`Reason`] against it.
+    pub fn check_in_force(&self, rules: &ClaimRules, now: UnixMillis) -> Result<(), Reason> {
+        self.check_times(rules, now)?;
+        self.check_type(rules)
     }
 
     fn date(&self, name: &str) -> Result<Option<UnixMillis>, Reason> {
-        self.0
+        self.claims
             .get(name)
             .map(|value| UnixMillis::from_numeric_date(value).ok_or(Reason::ClaimMalformed))
             .transpose()
@@ -112,7 +197,16 @@ impl VerifiedClaims {
     /// `typ: JWT` in the header; its claim `typ` tells them apart (RFC 8725, 3.12). Issuers that
     /// have no such claim are told apart by the audience and the header.
     fn check_type(&self, rules: &ClaimRules) -> Result<(), Reason> {
-        match self.0.get("typ") {
+        let is_bearer = |typ: &Value| {
+            let typ = typ.as_str();
+            typ.is_some_and(|typ| typ.eq_ignore_ascii_case("Bearer"))
+        };
+        // RFC 7662, 2.2. In a JWT it means nothing.
+        let token_type = self.claims.get("token_type");
+        if self.told.is_some() && !token_type.is_none_or(is_bearer) {
+            return Err(Reason::WrongTokenType);
+        }
+        match self.claims.get("typ") {
             None => Ok(()),
             Some(Value::String(typ)) if rules.types.contains(typ) => Ok(()),
             Some(_) => Err(Reason::WrongTokenType),
@@ -128,7 +222,7 @@ impl VerifiedClaims {
             aud.as_str()
                 .is_some_and(|aud| allowed.iter().any(|a| a == aud))
         };
-        let good = match self.0.get("aud") {
+        let good = match self.claims.get("aud") {
             Some(Value::Array(several)) => several.iter().any(is_allowed),
             Some(one) => is_allowed(one),
             None => false,
@@ -146,19 +240,37 @@ impl AccessToken {
     /// Whether it was in force when it was checked, and is no longer.
     #[must_use]
     pub fn has_ended(&self, rules: &ClaimRules, now: UnixMillis) -> bool {
-        let exp = self.0.get("exp").and_then(UnixMillis::from_numeric_date);
+        let exp = self
+            .claims()
+            .get("exp")
+            .and_then(UnixMillis::from_numeric_date);
         rules.require_exp && exp.is_some_and(|exp| has_ended(exp, rules, now))
     }
 
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
-        &self.0
+        &self.0.claims
+    }
+
+    /// The JWT in which its issuer says the same, where that was asked for.
+    #[must_use]
+    pub fn introspected_jwt(&self) -> Option<&str> {
+        self.0.told.as_ref()?.jwt.as_deref()
+    }
+
+    /// Which of its issuer's answers it stands on; `None` if it speaks for itself.
+    #[must_use]
+    pub fn answer_number(&self) -> Option<u64> {
+        self.0.told.as_ref().map(|told| told.number)
     }
 
     /// A token for tests of what comes after.
     #[cfg(test)]
     pub(crate) fn of(claims: &Value) -> Self {
-        Self(claims.as_object().unwrap().clone())
+        Self(VerifiedClaims {
+            claims: Rc::new(claims.as_object().unwrap().clone()),
+            told: None,
+        })
     }
 }
 
@@ -182,9 +294,12 @@ mod tests {
     }
 
     fn check(claims: Value, rules: &ClaimRules) -> Result<(), Reason> {
-        VerifiedClaims(claims.as_object().unwrap().clone())
-            .check(rules, NOW)
-            .map(|_| ())
+        VerifiedClaims {
+            claims: Rc::new(claims.as_object().unwrap().clone()),
+            told: None,
+        }
+        .check(rules, NOW)
+        .map(|_| ())
     }
 
     fn with(name: &str, value: Value) -> Value {

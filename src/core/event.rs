@@ -2,6 +2,7 @@
 
 use log::Level;
 
+use crate::inquiry::message::Message;
 use crate::keys::source::HttpUrl;
 use crate::time::Millis;
 
@@ -12,6 +13,17 @@ pub struct RequestId(pub u32);
 /// A callout, from when it is asked for to its answer.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct CallId(pub u32);
+
+/// Gives each callout of a gate a number of its own.
+#[derive(Debug, Default)]
+pub struct CallIds(u32);
+
+impl CallIds {
+    pub fn draw(&mut self) -> CallId {
+        self.0 = self.0.wrapping_add(1);
+        CallId(self.0)
+    }
+}
 
 /// Who sends a callout. One that a request sends is lost when the request goes away.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,14 +43,15 @@ pub enum Answer<'a> {
     Failed(&'static str),
 }
 
-/// A GET that the host is to send, now, in the context of its owner.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// What the host is to send, now, in the context of its owner.
+#[derive(Clone, Debug)]
 pub struct Call {
     pub id: CallId,
     pub owner: Owner,
     pub target: String,
     pub url: HttpUrl,
     pub timeout: Millis,
+    pub message: Message,
 }
 
 /// A line for the log. It never holds anything of a token.

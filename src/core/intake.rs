@@ -3,9 +3,12 @@
 
 use crate::abilities::Abilities;
 use crate::admission::{Access, Waiver};
+use crate::authorization::requirement::Requirement;
+use crate::authorization::services::{AuthorizationRules, Demand};
 use crate::config::policy::{Policy, UpstreamToken};
 use crate::refusal::Reason;
 use crate::request::credentials;
+use crate::request::rules::Rule;
 use crate::request::{HeaderEdit, Request};
 use crate::upstream_jwt::circumstances::Circumstances;
 
@@ -16,6 +19,8 @@ pub struct Intake {
     pub access: Access,
     /// The index of the rule that it falls under.
     pub rule: Option<usize>,
+    /// What Keycloak has to permit, if anything.
+    pub demand: Option<Demand>,
     /// What is done to it whenever it goes up: nothing that a client says of itself stays where
     /// the filter speaks.
     pub edits: Vec<HeaderEdit>,
@@ -51,6 +56,7 @@ impl Intake {
                     question: Question::Refuse(reason),
                     access: Access::Deny,
                     rule: None,
+                    demand: None,
                     edits,
                     circumstances,
                     is_grpc: request.is_grpc(),
@@ -61,10 +67,13 @@ impl Intake {
         let passes = (preflights.all_options && request.method == b"OPTIONS")
             || (preflights.cors && request.is_cors_preflight());
         let waiver = Waiver::public(access).or_else(|| Waiver::preflight(passes));
-        let question = match (waiver, access) {
-            (Some(waiver), _) => Question::Pass(waiver),
-            (None, Access::Deny) => Question::Refuse(Reason::AccessDenied),
-            (None, _) => match credentials::token(request, &policy.sources) {
+        let asks = authorization(policy, rule).filter(|_| waiver.is_none());
+        let demand = asks.map(|rules| rules.demand(request)).transpose();
+        let question = match (waiver, access, &demand) {
+            (Some(waiver), _, _) => Question::Pass(waiver),
+            (None, Access::Deny, _) => Question::Refuse(Reason::AccessDenied),
+            (None, _, Err(reason)) => Question::Refuse(*reason),
+            (None, _, Ok(_)) => match credentials::token(request, &policy.sources) {
                 Ok(token) => Question::Token(token),
                 Err(reason) => Question::Refuse(reason),
             },
@@ -73,10 +82,24 @@ impl Intake {
             question,
             access,
             rule,
+            demand: demand.unwrap_or_default(),
             edits,
             circumstances,
             is_grpc: request.is_grpc(),
         }
+    }
+
+    /// What the rule that it falls under requires.
+    #[must_use]
+    pub fn requirement<'p>(&self, policy: &'p Policy) -> &'p Requirement {
+        const NOTHING: &Requirement = &Requirement::NOTHING;
+        rule_of(policy, self.rule).map_or(NOTHING, |rule| &rule.requirement)
+    }
+
+    /// What is asked of Keycloak about it.
+    #[must_use]
+    pub fn authorization<'p>(&self, policy: &'p Policy) -> Option<&'p AuthorizationRules> {
+        authorization(policy, self.rule)
     }
 
     /// The text of the token that it brings.
@@ -115,6 +138,18 @@ fn can_be_edited(
         Ok(())
     } else {
         Err(Reason::ProtectedHeader)
+    }
+}
+
+fn rule_of(policy: &Policy, index: Option<usize>) -> Option<&Rule> {
+    policy.rules.as_ref()?.rules.get(index?)
+}
+
+/// That of its rule, or of the policy where there is none.
+fn authorization(policy: &Policy, rule: Option<usize>) -> Option<&AuthorizationRules> {
+    match rule_of(policy, rule) {
+        Some(rule) => rule.authorization.as_ref(),
+        None => policy.authorization.as_ref(),
     }
 }
 

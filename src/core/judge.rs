@@ -1,17 +1,26 @@
-//! The decision about one token, as far as the keys at hand allow.
+//! The decision about one token, as far as keys and answers at hand allow.
 
 use std::rc::Rc;
+
+use serde_json::{Map, Value};
 
 use crate::admission::Waiver;
 use crate::authorization::Permit;
 use crate::authorization::requirement::Requirement;
+use crate::authorization::services::{AuthorizationRules, DecidedBy, Demand, Granted};
 use crate::caller::consumers::Consumer;
 use crate::claims::{AccessToken, VerifiedClaims};
 use crate::config::Settings;
+use crate::config::issuer::Issuer;
 use crate::config::policy::Policy;
-use crate::jose::algorithm::Algorithm;
+use crate::config::token::IssuerRules;
+use crate::inquiry::introspection::{
+    self, IfUnavailable, Introspection, IntrospectionRules, Unverified, When,
+};
+use crate::inquiry::question::{AskedPermission, Finding, Findings, Inquiry, Question};
+use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::jwk_set::JwkSet;
-use crate::jose::jws::ReceivedToken;
+use crate::jose::jws::{self, ReceivedToken};
 use crate::keys::cache::Need;
 use crate::keys::shared::Cause;
 use crate::refusal::Reason;
@@ -40,35 +49,368 @@ pub enum Verdict {
         need: Need,
         otherwise: Reason,
     },
+    /// It takes an answer of the issuer's.
+    Asks(Box<Inquiry>),
 }
 
-/// Judges a token under a policy, and a rule of it that adds a requirement.
-///
-/// The steps and their order are those of the specifications: the JWS (RFC 7515, 5.2), the claims
-/// (RFC 7519, 7.2; RFC 9068, 4), then what is required.
-pub fn judge<'k>(
-    token: &str,
-    settings: &Settings,
-    policy: &Policy,
-    rule: &Requirement,
-    keys: impl Fn(usize) -> Option<&'k JwkSet>,
-    now: UnixMillis,
-) -> Judgement {
-    let mut issuer = None;
-    let mut kid = None;
-    let verdict = ReceivedToken::parse(token, policy.max_token_bytes)
-        .map_err(Verdict::from)
-        .and_then(|token| {
-            kid.clone_from(&token.header.kid);
-            let known = accepted(&token, settings, policy)?;
-            issuer = Some(known);
-            verify(token, known, settings, policy, keys(known), now)
+/// All that a token is judged by.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    pub settings: &'a Settings,
+    pub policy: &'a Policy,
+    /// What the request's rule requires besides.
+    pub rule: &'a Requirement,
+    /// What is asked about the request, by these rules.
+    pub demand: Option<(&'a Demand, &'a AuthorizationRules)>,
+    /// Keys that were fetched, by issuer.
+    pub keys: &'a dyn Fn(usize) -> Option<&'a JwkSet>,
+    /// No more keys will come: this is why.
+    pub keys_ended: Option<Reason>,
+    /// What the token's issuer said.
+    pub findings: &'a Findings,
+    pub now: UnixMillis,
+}
+
+/// What introspection says of a token.
+enum Told<'a> {
+    Active(&'a Introspection),
+    Inactive,
+    Unavailable,
+}
+
+impl Judge<'_> {
+    /// Judges a token.
+    ///
+    /// The steps and their order are those of the specifications: the JWS (RFC 7515, 5.2), the claims
+    /// (RFC 7519, 7.2; RFC 9068, 4), then what is required. A token that cannot be judged here is
+    /// shown to its issuer (RFC 7662); what that says is judged as a token's own claims are.
+    #[must_use]
+    pub fn judge(&self, token: &str) -> Judgement {
+        let mut issuer = None;
+        let mut kid = None;
+        let verdict = match ReceivedToken::parse(token, self.policy.max_token_bytes) {
+            Ok(received) => {
+                kid.clone_from(&received.header.kid);
+                self.jwt(received, &mut issuer)
+            }
+            Err(Reason::MalformedToken) => self.opaque(token, &mut issuer),
+            Err(reason) => Err(reason.into()),
+        };
+        let verdict = verdict.and_then(|token| self.permit(token, issuer));
+        Judgement {
+            issuer,
+            kid,
+            verdict: verdict.unwrap_or_else(|stop| stop),
+        }
+    }
+
+    fn jwt(
+        &self,
+        token: ReceivedToken<'_>,
+        known: &mut Option<usize>,
+    ) -> Result<AccessToken, Verdict> {
+        let issuer = self.accepted(&token)?;
+        *known = Some(issuer);
+        let (own, rules) = self.of(issuer)?;
+        let Some(asking) = &rules.introspection else {
+            let verified = self.verify(token, issuer)?;
+            return Ok(verified.check(&rules.claims, self.now)?);
+        };
+        if asking.when == When::Always {
+            return match self.introspect(issuer, asking)? {
+                Told::Unavailable if asking.if_unavailable == IfUnavailable::Local => {
+                    let verified = self.verify(token, issuer)?;
+                    Ok(verified.check(&rules.claims, self.now)?)
+                }
+                told => self.told(&told, issuer, None),
+            };
+        }
+        let alg = Algorithm::by_name(&token.header.alg);
+        let is_unknown_secret =
+            alg.is_some_and(|alg| alg.family() == Family::Hmac) && !own.has_secrets;
+        let verified = match self.verify(token, issuer) {
+            Ok(verified) => verified,
+            Err(verdict) => {
+                let is_beyond_us = match verdict {
+                    Verdict::Refuse(Reason::UnknownKey | Reason::KeysUnavailable, _) => true,
+                    Verdict::Refuse(Reason::AlgorithmNotAllowed, _) => is_unknown_secret,
+                    _ => false,
+                };
+                if asking.when != When::Needed || !is_beyond_us {
+                    return Err(verdict);
+                }
+                let told = self.introspect(issuer, asking)?;
+                return self.told(&told, issuer, None);
+            }
+        };
+        if asking.when == When::Needed && !verified.is_lightweight() {
+            return Ok(verified.check(&rules.claims, self.now)?);
+        }
+        // Nobody need be asked about a token that has ended.
+        verified.check_in_force(&rules.claims, self.now)?;
+        match self.introspect(issuer, asking)? {
+            Told::Unavailable if asking.if_unavailable == IfUnavailable::Local => {
+                Ok(verified.check(&rules.claims, self.now)?)
+            }
+            told => self.told(&told, issuer, Some(&verified)),
+        }
+    }
+
+    /// A token that is no JWT: whose it is, only its issuer knows.
+    fn opaque(&self, token: &str, known: &mut Option<usize>) -> Result<AccessToken, Verdict> {
+        if !jws::may_be_opaque(token) {
+            return Err(Reason::MalformedToken.into());
+        }
+        let asking = |rules: &'_ IssuerRules| {
+            let asking = rules.introspection.as_ref();
+            asking.is_some_and(|asking| asking.opaque_tokens)
+        };
+        let issuers = self.policy.issuers.iter().enumerate();
+        let issuers = issuers.filter_map(|(issuer, rules)| Some((issuer, rules.as_ref()?)));
+        let mut otherwise = Reason::MalformedToken;
+        for (issuer, rules) in issuers.filter(|(_, rules)| asking(rules)) {
+            let Some(asking) = &rules.introspection else {
+                continue;
+            };
+            let (own, _) = self.of(issuer)?;
+            if self.settings.blocked.contains(&own.iss) {
+                continue;
+            }
+            *known = Some(issuer);
+            match self.introspect(issuer, asking)? {
+                Told::Inactive if otherwise == Reason::IntrospectionUnavailable => {}
+                Told::Inactive => otherwise = Reason::TokenInactive,
+                Told::Unavailable => otherwise = Reason::IntrospectionUnavailable,
+                told @ Told::Active(_) => return self.told(&told, issuer, None),
+            }
+        }
+        Err(otherwise.into())
+    }
+
+    fn introspect(&self, issuer: usize, asking: &IntrospectionRules) -> Result<Told<'_>, Verdict> {
+        let question = Question::Introspection {
+            issuer,
+            response: asking.response,
+        };
+        match self.findings.of(&question) {
+            None => Err(Verdict::Asks(Box::new(Inquiry {
+                question,
+                max_age: asking.max_age,
+                negative_max_age: asking.negative_max_age,
+            }))),
+            Some(Finding::Active(introspection)) => Ok(Told::Active(introspection)),
+            Some(Finding::Inactive) => Ok(Told::Inactive),
+            Some(_) => Ok(Told::Unavailable),
+        }
+    }
+
+    /// What an issuer said of a token goes through the same checks as a token's own claims. `own_claims`
+    /// are those, where they were verified.
+    fn told(
+        &self,
+        told: &Told<'_>,
+        issuer: usize,
+        own_claims: Option<&VerifiedClaims>,
+    ) -> Result<AccessToken, Verdict> {
+        let (own, rules) = self.of(issuer)?;
+        let introspection = match told {
+            Told::Active(introspection) => introspection,
+            Told::Inactive => return Err(Reason::TokenInactive.into()),
+            Told::Unavailable => return Err(Reason::IntrospectionUnavailable.into()),
+        };
+        let verified = introspection.claims(|unverified| self.verify_answer(unverified, issuer))?;
+        // RFC 7662, 2.2: `iss` is optional.
+        if verified.issuer().is_some_and(|iss| *iss != own.iss) {
+            return Err(Reason::IssuerNotAllowed.into());
+        }
+        let verified = match own_claims {
+            Some(own) if !own.is_token_of(&verified) => {
+                return Err(Reason::IntrospectionUnavailable.into());
+            }
+            Some(own) => own.lend_permissions(verified),
+            None => verified,
+        };
+        Ok(verified.check(&rules.claims, self.now)?)
+    }
+
+    /// A signature in an answer is the issuer's, or the answer cannot be used.
+    fn verify_answer(
+        &self,
+        unverified: Unverified<'_>,
+        issuer: usize,
+    ) -> Result<Map<String, Value>, Verdict> {
+        let of_no_use = || Verdict::from(Reason::IntrospectionUnavailable);
+        let (own, _) = self.of(issuer)?;
+        let (Unverified::AccessToken { text, .. } | Unverified::Response(text)) = unverified;
+        let token =
+            ReceivedToken::parse(text, introspection::MAX_BYTES).map_err(|_| of_no_use())?;
+        let is_right = match unverified {
+            Unverified::AccessToken { .. } => token.header.may_be_access_token(),
+            Unverified::Response(_) => token.header.is_introspection_response(),
+        } && token.issuer() == Some(&own.iss);
+        if !is_right {
+            return Err(of_no_use());
+        }
+        let verified = self
+            .verify(token, issuer)
+            .map_err(|verdict| match verdict {
+                Verdict::NeedsKeys { issuer, need, .. } => Verdict::NeedsKeys {
+                    issuer,
+                    need,
+                    otherwise: Reason::IntrospectionUnavailable,
+                },
+                _ => of_no_use(),
+            })?;
+        let claims = verified.into_claims();
+        match (unverified, &own.client) {
+            // It must be about the token that the rest of the answer is about.
+            (Unverified::AccessToken { jti, .. }, _) => match jti {
+                Some(jti) if claims.get("jti") != Some(jti) => Err(of_no_use()),
+                _ => Ok(claims),
+            },
+            (Unverified::Response(_), Some(client)) => {
+                let claims = introspection::of_response(claims, &own.iss, &client.id);
+                claims.ok_or_else(of_no_use)
+            }
+            (Unverified::Response(_), None) => Err(of_no_use()),
+        }
+    }
+
+    /// RFC 7519, 4.1.1; RFC 8725, 3.8: exactly one of the issuers that the policy knows. Only they
+    /// are ever asked for keys; a token cannot name an address.
+    fn accepted(&self, token: &ReceivedToken<'_>) -> Result<usize, Reason> {
+        // RFC 8725, 3.11: explicit typing; RFC 9068, 4.
+        if !token.header.may_be_access_token() {
+            return Err(Reason::WrongHeaderType);
+        }
+        let iss = token.issuer().ok_or(Reason::IssuerNotAllowed)?;
+        let settings = self.settings;
+        if settings.blocked.iter().any(|blocked| blocked == iss) {
+            return Err(Reason::IssuerBlocked);
+        }
+        settings
+            .issuers
+            .iter()
+            .position(|issuer| issuer.iss == iss)
+            .filter(|issuer| self.policy.rules_of(*issuer).is_some())
+            .ok_or(Reason::IssuerNotAllowed)
+    }
+
+    /// RFC 7515, 5.2 step 8, with the issuer's configured keys and those that were fetched.
+    fn verify(&self, token: ReceivedToken<'_>, issuer: usize) -> Result<VerifiedClaims, Verdict> {
+        let (own, rules) = self.of(issuer)?;
+        // RFC 8725, 3.1 and 3.2: the algorithm is ours to choose; the token's is compared with it.
+        let alg = Algorithm::by_name(&token.header.alg)
+            .filter(|alg| rules.algorithms.contains(alg))
+            .ok_or(Reason::AlgorithmNotAllowed)?;
+        let configured = own.keys.configured(&token.header, alg, self.now);
+        let needs = |need, otherwise| match self.keys_ended {
+            None => Verdict::NeedsKeys {
+                issuer,
+                need,
+                otherwise,
+            },
+            Some(why) => Verdict::from(why),
+        };
+        // What is wrong if none of the keys made the signature. Keys may have been added or, by issuers
+        // other than Keycloak, replaced under the same `kid` since the set was fetched.
+        let (fetched, otherwise) = match (&own.source, (self.keys)(issuer)) {
+            (None, _) => {
+                let reason = configured.as_ref().err().copied();
+                let reason = reason.unwrap_or(Reason::InvalidSignature);
+                (Vec::new(), Verdict::from(reason))
+            }
+            (Some(_), None) => (Vec::new(), needs(Need::Keys, Reason::KeysUnavailable)),
+            (Some(_), Some(set)) => match set.select(&token.header, alg, self.now) {
+                Err(reason @ (Reason::AmbiguousKey | Reason::KeyNotValid)) => {
+                    (Vec::new(), Verdict::from(reason))
+                }
+                Err(reason @ Reason::UnknownKey) => (
+                    Vec::new(),
+                    needs(Need::NewerKeys(Cause::UnknownKey), reason),
+                ),
+                selected => {
+                    let need = Need::NewerKeys(Cause::BadSignature);
+                    let keys = selected.unwrap_or_default();
+                    (keys, needs(need, Reason::InvalidSignature))
+                }
+            },
+        };
+        let mut keys = configured.unwrap_or_default();
+        keys.extend(fetched);
+        VerifiedClaims::open(token, alg, &keys).map_err(|_| otherwise)
+    }
+
+    /// Whether a good token is enough: its caller must be known, where that is asked for, the
+    /// policy, its rule and the issuer must have what they require, and Keycloak must grant what is
+    /// demanded.
+    fn permit(&self, token: AccessToken, issuer: Option<usize>) -> Result<Verdict, Verdict> {
+        let index = issuer.ok_or(Reason::IssuerNotAllowed)?;
+        let (issuer, rules) = self.of(index)?;
+        let consumer = match &self.policy.caller.matching {
+            None => None,
+            Some(matching) => match matching.identify(token.claims(), &self.settings.consumers) {
+                Ok(consumer) => consumer,
+                Err(reason) => return Err(Verdict::Refuse(reason, Some(token))),
+            },
+        };
+        let requirements = [&self.policy.requirement, self.rule, &issuer.requirement];
+        let ask = |token: &AccessToken| {
+            let demand = self.demand.map(|(demand, _)| demand);
+            Granted::all(demand, |asked| self.is_granted(asked, token, index))
+        };
+        match Permit::grant(token, &rules.shape, requirements, ask) {
+            Ok(permit) => Ok(Verdict::Permit(permit, consumer)),
+            Err((Verdict::Refuse(reason, _), token)) => Err(Verdict::Refuse(reason, Some(token))),
+            Err((verdict, _)) => Err(verdict),
+        }
+    }
+
+    /// Whether a token's owner has a permission, by the token or by Keycloak's word.
+    fn is_granted(
+        &self,
+        asked: &AskedPermission,
+        token: &AccessToken,
+        issuer: usize,
+    ) -> Result<(), Verdict> {
+        let Some((demand, rules)) = self.demand else {
+            return Ok(());
+        };
+        let is_in_token = || !asked.by_uri && asked.permission.is_granted_by(token.claims());
+        match rules.decision {
+            DecidedBy::Rpt if is_in_token() => return Ok(()),
+            DecidedBy::Rpt => return Err(Reason::MissingPermission.into()),
+            DecidedBy::RptOrRemote if is_in_token() => return Ok(()),
+            DecidedBy::RptOrRemote | DecidedBy::Remote => {}
+        }
+        let (own, _) = self.of(issuer)?;
+        let client = own.client.as_ref().map(|client| &client.id);
+        let server = rules.resource_server.as_ref().or(client);
+        let question = Question::Decision {
+            issuer,
+            resource_server: server
+                .ok_or(Reason::AuthorizationUnavailable)?
+                .as_str()
+                .into(),
+            asked: asked.clone(),
+            claims: demand.claims.clone(),
+        };
+        Err(match self.findings.of(&question) {
+            Some(Finding::Granted) => return Ok(()),
+            Some(Finding::Denied) => Reason::PermissionDenied.into(),
+            Some(Finding::Inactive) => Reason::TokenInactive.into(),
+            Some(_) => Reason::AuthorizationUnavailable.into(),
+            None => Verdict::Asks(Box::new(Inquiry {
+                question,
+                max_age: rules.max_age,
+                negative_max_age: rules.negative_max_age,
+            })),
         })
-        .and_then(|token| permit(token, issuer, settings, policy, rule));
-    Judgement {
-        issuer,
-        kid,
-        verdict: verdict.unwrap_or_else(|stop| stop),
+    }
+
+    fn of(&self, issuer: usize) -> Result<(&Issuer, &IssuerRules), Reason> {
+        let known = self.settings.accepted(self.policy, issuer);
+        known.ok_or(Reason::IssuerNotAllowed)
     }
 }
 
@@ -97,106 +439,5 @@ impl Judgement {
 impl From<Reason> for Verdict {
     fn from(reason: Reason) -> Self {
         Self::Refuse(reason, None)
-    }
-}
-
-/// RFC 7519, 4.1.1; RFC 8725, 3.8: exactly one of the issuers that the policy knows. Only they
-/// are ever asked for keys; a token cannot name an address.
-fn accepted(
-    token: &ReceivedToken<'_>,
-    settings: &Settings,
-    policy: &Policy,
-) -> Result<usize, Reason> {
-    // RFC 8725, 3.11: explicit typing; RFC 9068, 4.
-    if !token.header.may_be_access_token() {
-        return Err(Reason::WrongHeaderType);
-    }
-    let iss = token.issuer().ok_or(Reason::IssuerNotAllowed)?;
-    if settings.blocked.iter().any(|blocked| blocked == iss) {
-        return Err(Reason::IssuerBlocked);
-    }
-    settings
-        .issuers
-        .iter()
-        .position(|issuer| issuer.iss == iss)
-        .filter(|issuer| policy.rules_of(*issuer).is_some())
-        .ok_or(Reason::IssuerNotAllowed)
-}
-
-/// RFC 7515, 5.2 step 8, with the issuer's configured keys and those that were fetched.
-fn verify(
-    token: ReceivedToken<'_>,
-    issuer: usize,
-    settings: &Settings,
-    policy: &Policy,
-    fetched: Option<&JwkSet>,
-    now: UnixMillis,
-) -> Result<AccessToken, Verdict> {
-    let known = settings.accepted(policy, issuer);
-    let (own, rules) = known.ok_or(Reason::IssuerNotAllowed)?;
-    // RFC 8725, 3.1 and 3.2: the algorithm is ours to choose; the token's is compared with it.
-    let alg = Algorithm::by_name(&token.header.alg)
-        .filter(|alg| rules.algorithms.contains(alg))
-        .ok_or(Reason::AlgorithmNotAllowed)?;
-    let configured = own.keys.configured(&token.header, alg, now);
-    let needs = |need, otherwise| Verdict::NeedsKeys {
-        issuer,
-        need,
-        otherwise,
-    };
-    // What is wrong if none of the keys made the signature. Keys may have been added or, by issuers
-    // other than Keycloak, replaced under the same `kid` since the set was fetched.
-    let (fetched, otherwise) = match (&own.source, fetched) {
-        (None, _) => {
-            let reason = configured.as_ref().err().copied();
-            let reason = reason.unwrap_or(Reason::InvalidSignature);
-            (Vec::new(), Verdict::from(reason))
-        }
-        (Some(_), None) => (Vec::new(), needs(Need::Keys, Reason::KeysUnavailable)),
-        (Some(_), Some(set)) => match set.select(&token.header, alg, now) {
-            Err(reason @ (Reason::AmbiguousKey | Reason::KeyNotValid)) => {
-                (Vec::new(), Verdict::from(reason))
-            }
-            Err(reason @ Reason::UnknownKey) => (
-                Vec::new(),
-                needs(Need::NewerKeys(Cause::UnknownKey), reason),
-            ),
-            selected => {
-                let need = Need::NewerKeys(Cause::BadSignature);
-                let keys = selected.unwrap_or_default();
-                (keys, needs(need, Reason::InvalidSignature))
-            }
-        },
-    };
-    let mut keys = configured.unwrap_or_default();
-    keys.extend(fetched);
-    match VerifiedClaims::open(token, alg, &keys) {
-        Ok(verified) => Ok(verified.check(&rules.claims, now)?),
-        Err(_) => Err(otherwise),
-    }
-}
-
-/// Whether a good token is enough: its caller must be known, where that is asked for, and the
-/// policy, its rule and the issuer must have what they require.
-fn permit(
-    token: AccessToken,
-    issuer: Option<usize>,
-    settings: &Settings,
-    policy: &Policy,
-    rule: &Requirement,
-) -> Result<Verdict, Verdict> {
-    let known = issuer.and_then(|index| settings.accepted(policy, index));
-    let (issuer, rules) = known.ok_or(Reason::IssuerNotAllowed)?;
-    let consumer = match &policy.caller.matching {
-        None => None,
-        Some(matching) => match matching.identify(token.claims(), &settings.consumers) {
-            Ok(consumer) => consumer,
-            Err(reason) => return Err(Verdict::Refuse(reason, Some(token))),
-        },
-    };
-    let requirements = [&policy.requirement, rule, &issuer.requirement];
-    match Permit::grant(token, &rules.shape, requirements) {
-        Ok(permit) => Ok(Verdict::Permit(permit, consumer)),
-        Err((reason, token)) => Err(Verdict::Refuse(reason, Some(token))),
     }
 }

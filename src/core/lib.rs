@@ -13,7 +13,7 @@
 //! 6. [`refusal`] words the answer when one of them says no.
 //!
 //! [`judge`] runs 2 to 4 in order; [`gate`] holds a request whose issuer's [`keys`] are not there
-//! yet, and asks for them. [`metrics`] and [`explain`] say what happened. What differs between
+//! yet, or whose issuer has to be asked about the token ([`inquiry`]), and sees to it. [`metrics`] and [`explain`] say what happened. What differs between
 //! hosts and matters here is in [`abilities`].
 
 #![cfg_attr(
@@ -28,13 +28,14 @@
 pub mod abilities;
 pub mod admission;
 pub mod authorization;
+pub mod bounded;
 pub mod caller;
 pub mod claims;
 pub mod config;
 pub mod event;
 pub mod explain;
 pub mod gate;
-
+pub mod inquiry;
 pub mod intake;
 pub mod jose;
 pub mod json;

@@ -2,6 +2,7 @@
 //! no others: Envoy's tag extraction and Kong's label patterns take them out again.
 
 use crate::admission::Grounds;
+use crate::inquiry::question::{Finding, Question};
 use crate::refusal::Reason;
 use crate::time::Millis;
 
@@ -28,6 +29,16 @@ pub enum Measure {
         issuer: usize,
         took: Millis,
     },
+    /// A token was introspected; what came of it.
+    Introspection {
+        issuer: usize,
+        outcome: &'static str,
+    },
+    /// A permission was asked for; what came of it.
+    Decision {
+        issuer: usize,
+        outcome: &'static str,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -47,6 +58,26 @@ pub enum Outcome {
 pub const NONE: &str = "none";
 
 impl Measure {
+    /// What came of a question; `None`: it was known.
+    #[must_use]
+    pub fn of_finding(question: &Question, finding: Option<&Finding>) -> Option<Self> {
+        let outcome = match finding {
+            None => "cached",
+            Some(Finding::Active(_)) => "active",
+            Some(Finding::Inactive) => "inactive",
+            Some(Finding::Granted) => "granted",
+            Some(Finding::Denied) => "denied",
+            Some(Finding::Ticket(_)) => return None,
+            Some(Finding::Unavailable) => "failure",
+        };
+        let issuer = question.issuer();
+        match question {
+            Question::Introspection { .. } => Some(Self::Introspection { issuer, outcome }),
+            Question::Decision { .. } => Some(Self::Decision { issuer, outcome }),
+            Question::Ticket { .. } => None,
+        }
+    }
+
     /// The length of time to record, in milliseconds; `None` for what is counted by one.
     #[must_use]
     pub fn recorded(self) -> Option<u64> {
@@ -88,6 +119,12 @@ impl Measure {
             Self::KeyFetch { issuer, success } => {
                 let outcome = if success { "success" } else { "failure" };
                 format!("key_fetches_issuer_{}_outcome_{outcome}", label(issuer))
+            }
+            Self::Introspection { issuer, outcome } => {
+                format!("introspections_issuer_{}_outcome_{outcome}", label(issuer))
+            }
+            Self::Decision { issuer, outcome } => {
+                format!("decisions_issuer_{}_outcome_{outcome}", label(issuer))
             }
             Self::Callout { issuer, .. } => {
                 format!("callout_milliseconds_issuer_{}", label(issuer))

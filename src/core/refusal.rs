@@ -32,18 +32,28 @@ pub enum Reason {
     TokenNotYetValid,
     TokenIssuedInFuture,
     LifetimeTooLong,
+    /// Its issuer says so.
+    TokenInactive,
     WrongTokenType,
     AudienceNotAllowed,
     MissingScope,
     MissingRealmRole,
     MissingRole,
     RequirementNotMet,
+    /// The token itself would have to have it.
+    MissingPermission,
+    /// Keycloak says so.
+    PermissionDenied,
     UnknownConsumer,
     AccessDenied,
     AmbiguousPath,
+    /// What access depends on is there twice.
+    AmbiguousParameter,
     TooManyHeaders,
     ProtectedHeader,
     KeysUnavailable,
+    IntrospectionUnavailable,
+    AuthorizationUnavailable,
     /// Too long, for the policy or for the host, to be hashed.
     BodyTooLarge,
     BodyTimeout,
@@ -88,7 +98,7 @@ pub enum Challenge {
 }
 
 impl Reason {
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 47] = [
         Self::MissingToken,
         Self::MultipleTokens,
         Self::MalformedCredentials,
@@ -109,18 +119,24 @@ impl Reason {
         Self::TokenNotYetValid,
         Self::TokenIssuedInFuture,
         Self::LifetimeTooLong,
+        Self::TokenInactive,
         Self::WrongTokenType,
         Self::AudienceNotAllowed,
         Self::MissingScope,
         Self::MissingRealmRole,
         Self::MissingRole,
         Self::RequirementNotMet,
+        Self::MissingPermission,
+        Self::PermissionDenied,
         Self::UnknownConsumer,
         Self::AccessDenied,
         Self::AmbiguousPath,
+        Self::AmbiguousParameter,
         Self::TooManyHeaders,
         Self::ProtectedHeader,
         Self::KeysUnavailable,
+        Self::IntrospectionUnavailable,
+        Self::AuthorizationUnavailable,
         Self::BodyTooLarge,
         Self::BodyTimeout,
         Self::TooManyWaiting,
@@ -161,19 +177,26 @@ impl Reason {
             Self::TokenNotYetValid => (401, TOKEN, "token_not_yet_valid", Error, "The token is not valid yet"),
             Self::TokenIssuedInFuture => (401, TOKEN, "token_issued_in_future", Error, "The token was issued in the future"),
             Self::LifetimeTooLong => (401, TOKEN, "lifetime_too_long", Error, "The token is valid for longer than is allowed"),
+            // RFC 7662, 2.2.
+            Self::TokenInactive => (401, TOKEN, "token_inactive", Error, "The token is not active"),
             Self::WrongTokenType => (401, TOKEN, "wrong_token_type", Error, "The token is not an access token"),
             Self::AudienceNotAllowed => (401, TOKEN, "audience_not_allowed", Error, "The token is meant for another audience"),
             Self::MissingScope => (403, SCOPE, "missing_scope", ErrorAndScope, "The token lacks a scope that is required"),
             Self::MissingRealmRole => (403, SCOPE, "missing_realm_role", ErrorAndScope, "The token lacks a realm role that is required"),
             Self::MissingRole => (403, SCOPE, "missing_role", ErrorAndScope, "The token lacks a client role that is required"),
             Self::RequirementNotMet => (403, SCOPE, "requirement_not_met", ErrorAndScope, "The token lacks a permission that is required"),
+            Self::MissingPermission => (403, SCOPE, "missing_permission", ErrorAndScope, "The token lacks a permission on the resource"),
+            Self::PermissionDenied => (403, DENIED, "permission_denied", None, "The authorization server does not permit it"),
             Self::UnknownConsumer => (403, DENIED, "unknown_consumer", None, "The calling application is not known"),
             Self::AccessDenied => (403, DENIED, "access_denied", None, "Access is denied"),
             Self::AmbiguousPath => (400, REQUEST, "ambiguous_path", None, "The path could be read in more than one way"),
+            Self::AmbiguousParameter => (400, REQUEST, "ambiguous_parameter", None, "A parameter on which access depends could be read in more than one way"),
             // RFC 6585, 5.
             Self::TooManyHeaders => (431, REQUEST, "too_many_headers", None, "The request has too many header fields"),
             Self::ProtectedHeader => (400, REQUEST, "protected_header", None, "The request has a header field that only the gateway may set, or one twice that may stand once"),
             Self::KeysUnavailable => (503, "temporarily_unavailable", "keys_unavailable", None, "The issuer's keys are not available at the moment"),
+            Self::IntrospectionUnavailable => (503, "temporarily_unavailable", "introspection_unavailable", None, "The token cannot be checked at the moment"),
+            Self::AuthorizationUnavailable => (503, "temporarily_unavailable", "authorization_unavailable", None, "Permissions cannot be checked at the moment"),
             Self::BodyTooLarge => (413, REQUEST, "body_too_large", None, "The body is too large to be signed"),
             Self::BodyTimeout => (408, REQUEST, "body_timeout", None, "The body did not come in time"),
             Self::TooManyWaiting => (503, "temporarily_unavailable", "too_many_waiting", None, "The gateway is busy"),
@@ -197,9 +220,12 @@ impl Reason {
                 self,
                 Self::AccessDenied
                     | Self::AmbiguousPath
+                    | Self::AmbiguousParameter
                     | Self::TooManyHeaders
                     | Self::ProtectedHeader
                     | Self::KeysUnavailable
+                    | Self::IntrospectionUnavailable
+                    | Self::AuthorizationUnavailable
                     | Self::Misconfigured
                     | Self::Internal
             )
@@ -214,6 +240,19 @@ impl Reason {
                 self,
                 Self::TooManyHeaders | Self::ProtectedHeader | Self::Misconfigured
             )
+    }
+
+    /// Whether a token with a permission would do instead (UMA 2.0 Grant, 3.2).
+    #[must_use]
+    pub fn can_be_mended_by_permission(self) -> bool {
+        matches!(
+            self,
+            Self::MissingToken
+                | Self::TokenExpired
+                | Self::TokenInactive
+                | Self::MissingPermission
+                | Self::PermissionDenied
+        )
     }
 
     /// Whether what the gateway has to say to the upstream could not be signed.
@@ -262,8 +301,19 @@ pub struct Refusal {
     pub scopes: Vec<String>,
     /// When to try again; for a 503.
     pub retry_after: Option<Millis>,
+    /// Where and by what permissions can be had, where the client is told.
+    pub uma: Option<UmaChallenge>,
     /// The client speaks gRPC.
     pub is_grpc: bool,
+}
+
+/// What a client needs to ask for a requesting party token (UMA 2.0 Grant, 3.2.1).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UmaChallenge {
+    /// The issuer.
+    pub as_uri: String,
+    /// None: it could not be reached (UMA 2.0 Grant, 3.2.2).
+    pub ticket: Option<String>,
 }
 
 /// An HTTP answer, ready to be sent.
@@ -286,17 +336,25 @@ impl Refusal {
             answers,
             scopes: Vec::new(),
             retry_after: (reason.row().status == 503).then_some(SOON),
+            uma: None,
             is_grpc: false,
         }
     }
 
     #[must_use]
     pub fn response(&self) -> Response {
-        let row = self.reason.row();
+        let mut row = self.reason.row();
+        if let Some(uma) = &self.uma {
+            row.status = if uma.ticket.is_some() { 401 } else { 403 };
+        }
         // An answer to a credential is nobody else's (RFC 9111, 5.2.2.5).
         let mut headers = vec![("cache-control", "no-store".to_owned())];
         if let Some(challenge) = self.challenge(&row) {
             headers.push(("www-authenticate", challenge));
+        }
+        if self.uma.as_ref().is_some_and(|uma| uma.ticket.is_none()) {
+            let text = "199 - \"UMA Authorization Server Unreachable\"";
+            headers.push(("warning", text.to_owned()));
         }
         if let Some(retry_after) = self.retry_after {
             // RFC 9110, 10.2.3: seconds.
@@ -327,6 +385,14 @@ impl Refusal {
     /// RFC 6750, 3. All words are ours, without quotes or backslashes; scopes and realm are
     /// checked when the configuration is read.
     fn challenge(&self, row: &Row) -> Option<String> {
+        if let Some(uma) = &self.uma {
+            let UmaChallenge { as_uri, ticket } = uma;
+            let ticket = ticket.as_ref()?;
+            let realm = &self.answers.realm;
+            return Some(format!(
+                "UMA realm=\"{realm}\", as_uri=\"{as_uri}\", ticket=\"{ticket}\""
+            ));
+        }
         let mut challenge = format!("Bearer realm=\"{}\"", self.answers.realm);
         let detail = match row.challenge {
             Challenge::None => return None,
@@ -379,6 +445,7 @@ mod tests {
             let (error, challenge) = match row.status {
                 400 if [
                     Reason::AmbiguousPath,
+                    Reason::AmbiguousParameter,
                     Reason::ProtectedHeader,
                     Reason::EndlessBody,
                 ]
@@ -390,7 +457,13 @@ mod tests {
                 400 => ("invalid_request", Challenge::Error),
                 401 if reason == Reason::MissingToken => ("missing_token", Challenge::Bare),
                 401 => ("invalid_token", Challenge::Error),
-                403 if [Reason::UnknownConsumer, Reason::AccessDenied].contains(&reason) => {
+                403 if [
+                    Reason::UnknownConsumer,
+                    Reason::AccessDenied,
+                    Reason::PermissionDenied,
+                ]
+                .contains(&reason) =>
+                {
                     ("access_denied", Challenge::None)
                 }
                 403 => ("insufficient_scope", Challenge::ErrorAndScope),
@@ -417,6 +490,30 @@ mod tests {
         let realm = "demo".to_owned();
         let detail = Detail::Full;
         Refusal::new(reason, Answers { realm, detail })
+    }
+
+    #[test]
+    fn a_ticket_says_how_a_permission_can_be_had() {
+        let mut refusal = refusal(Reason::PermissionDenied);
+        let uma = |ticket: Option<&str>| UmaChallenge {
+            as_uri: "https://kc/a".to_owned(),
+            ticket: ticket.map(str::to_owned),
+        };
+        refusal.uma = Some(uma(Some("a.b.c")));
+        assert_eq!(refusal.response().status, 401);
+        let challenge = header(&refusal, "www-authenticate").unwrap();
+        assert_eq!(
+            challenge,
+            r#"UMA realm="demo", as_uri="https://kc/a", ticket="a.b.c""#
+        );
+        assert_eq!(header(&refusal, "warning"), None);
+        // UMA 2.0 Grant, 3.2.2.
+        refusal.reason = Reason::MissingToken;
+        refusal.uma = Some(uma(None));
+        assert_eq!(refusal.response().status, 403);
+        assert_eq!(header(&refusal, "www-authenticate"), None);
+        let warning = header(&refusal, "warning").unwrap();
+        assert_eq!(warning, r#"199 - "UMA Authorization Server Unreachable""#);
     }
 
     #[test]

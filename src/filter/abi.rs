@@ -295,11 +295,7 @@ pub fn send_response(
             u32::from(status),
             details.as_ptr(),
             details.len(),
-            if body.is_empty() {
-                null()
-            } else {
-                body.as_ptr()
-            },
+            start(body),
             body.len(),
             headers.as_ptr(),
             headers.len(),
@@ -314,11 +310,12 @@ pub fn set_effective_context(context: u32) -> Result<(), HostError> {
     check(unsafe { proxy_set_effective_context(context) })
 }
 
-/// Sends a request without a body; the host's token for its answer, which comes to the context that
-/// is active now.
+/// Sends a request; the host's token for its answer. Envoy brings that to the root, whoever is active
+/// now, and WasmX to the context whose callback runs. Both write `content-length` themselves.
 pub fn http_call(
     target: &str,
     headers: &[(&str, &str)],
+    body: &[u8],
     timeout: Duration,
 ) -> Result<u32, HostError> {
     let headers = header_map::encode(headers);
@@ -331,8 +328,8 @@ pub fn http_call(
             target.len(),
             headers.as_ptr(),
             headers.len(),
-            null(),
-            0,
+            start(body),
+            body.len(),
             trailers.as_ptr(),
             trailers.len(),
             millis(timeout),
@@ -364,6 +361,15 @@ pub fn random() -> Result<[u8; 32], HostError> {
     // SAFETY: `octets` lives until the call returns, and is of that size.
     let status = unsafe { random_get(octets.as_mut_ptr(), octets.len()) };
     check(status.into()).map(|()| octets)
+}
+
+/// Where a body is, for a host to read. Null if it has none.
+fn start(body: &[u8]) -> *const u8 {
+    if body.is_empty() {
+        null()
+    } else {
+        body.as_ptr()
+    }
 }
 
 fn millis(duration: Duration) -> u32 {

@@ -1,31 +1,102 @@
-//! Callouts: a GET that goes out, an answer that comes in.
+//! Callouts: a GET or a POST that goes out, an answer that comes in.
 
+use std::fmt;
 use std::time::Duration;
 
-use jwt_keycloak_core::event::Call;
+use jwt_keycloak_core::event::{Call, Owner};
+use jwt_keycloak_core::inquiry::message::{Message, Post};
+use jwt_keycloak_core::jose::signing_key::SigningFailed;
 use jwt_keycloak_core::keys::cache::MAX_ANSWER_BYTES;
 
 use crate::abi;
 use crate::host::Host;
+use crate::signer::{entropy, request_entropy, signer};
 use crate::types::{BAD_ARGUMENT, BufferType, HostError, MapType};
 
-/// Sends a callout in the active context; the host's token for it.
-pub fn dispatch(call: &Call, host: Host) -> Result<u32, HostError> {
-    if !host.can_call(&call.target) {
-        return Err(BAD_ARGUMENT);
+/// Why a callout did not go out.
+pub enum NotSent {
+    Host(HostError),
+    /// It is to prove who sends it, and that cannot be signed.
+    Signing,
+}
+
+impl NotSent {
+    /// As the core is told.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "not sent",
+            Self::Signing => "not signed",
+        }
     }
-    let headers = [
-        (":method", "GET"),
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(error) => write!(f, "{error:?}"),
+            Self::Signing => f.write_str("it cannot be signed"),
+        }
+    }
+}
+
+impl From<HostError> for NotSent {
+    fn from(error: HostError) -> Self {
+        Self::Host(error)
+    }
+}
+
+impl From<SigningFailed> for NotSent {
+    fn from(_: SigningFailed) -> Self {
+        Self::Signing
+    }
+}
+
+/// Sends a callout; the host's token for it.
+pub fn dispatch(call: &Call, host: Host) -> Result<u32, NotSent> {
+    if !host.can_call(&call.target) {
+        return Err(BAD_ARGUMENT.into());
+    }
+    let method = match call.message {
+        Message::Get => "GET",
+        Message::Post(_) => "POST",
+    };
+    let mut headers = vec![
+        (":method", method),
         (":scheme", call.url.scheme()),
         (":authority", call.url.authority.as_str()),
         (":path", call.url.path.as_str()),
-        ("accept", "application/json"),
     ];
-    abi::http_call(
-        &call.target,
-        &headers,
-        Duration::from_millis(call.timeout.0.into()),
-    )
+    let mut body = Vec::new();
+    match &call.message {
+        Message::Get => headers.push(("accept", "application/json")),
+        Message::Post(post) => {
+            body = content(post, call.owner, host)?;
+            headers.push(("accept", post.accept));
+            headers.push(("content-type", post.content_type));
+            let authorization = post.authorization.as_deref();
+            headers.extend(authorization.map(|value| ("authorization", value)));
+        }
+    }
+    // WasmX writes them as they are, and a token may have come percent-decoded.
+    if headers.iter().any(|(_, value)| !is_field_value(value)) {
+        return Err(BAD_ARGUMENT.into());
+    }
+    let timeout = Duration::from_millis(call.timeout.0.into());
+    Ok(abi::http_call(&call.target, &headers, &body, timeout)?)
+}
+
+/// The body, with a client assertion signed now if there is to be one.
+fn content(post: &Post, owner: Owner, host: Host) -> Result<Vec<u8>, SigningFailed> {
+    let entropy = || match owner {
+        Owner::Request(_) => request_entropy(host),
+        Owner::Background => entropy(),
+    };
+    post.body(entropy, signer(host))
+}
+
+/// Whether a value is one of a single field (RFC 9110, 5.5).
+fn is_field_value(value: &str) -> bool {
+    !value.bytes().any(|byte| byte.is_ascii_control())
 }
 
 /// What the host tells of an answer.

@@ -162,8 +162,8 @@ impl Instance {
             }
         });
         stream.in_its_callback(|| self.perform(effects, id.0));
-        // Nothing more of it will come.
-        if is_last && stream.is_awaiting_body() {
+        // Nothing more of it will come. Without the time the gate was not told of it.
+        if is_last && (now.is_none() || stream.is_awaiting_body()) {
             self.refuse(id, stream, Reason::Internal);
         }
     }
@@ -238,7 +238,8 @@ impl Instance {
         }
         let id = RequestId(active);
         if let Some(stream) = self.waiting(id).filter(|stream| stream.is_undecided()) {
-            self.refuse(id, &stream, Reason::KeysUnavailable);
+            let reason = self.with_gate(|gate| gate.stranded(id));
+            self.refuse(id, &stream, reason.unwrap_or(Reason::KeysUnavailable));
         }
     }
 
@@ -264,13 +265,13 @@ impl Instance {
 
     /// Gives up what is under way: who waits may try again.
     pub fn retire(&self) {
-        self.refuse_all(Reason::KeysUnavailable, self.id);
+        self.refuse_all(None, self.id);
         self.deliver_again();
         self.calls.borrow_mut().clear();
         self.with_gate(|gate| gate.retire(self.shared_data(gate).as_mut()));
     }
 
-    fn refuse_all(&self, reason: Reason, active: u32) {
+    fn refuse_all(&self, reason: Option<Reason>, active: u32) {
         let decisions = self
             .with_gate(|gate| gate.refuse_all(reason))
             .unwrap_or_default();
@@ -286,7 +287,7 @@ impl Instance {
     fn answer(&self, call: CallId, answer: &Answer<'_>, active: u32) {
         // Without the time nothing can be judged, and whoever waits must be told.
         let Some(now) = now() else {
-            return self.refuse_all(Reason::Internal, active);
+            return self.refuse_all(Some(Reason::Internal), active);
         };
         let mut effects = Effects::default();
         self.with_gate(|gate| {
@@ -340,6 +341,8 @@ impl Instance {
         }
         match callout::dispatch(call, host) {
             Ok(token) => {
+                // What a request sends is over with it. What the root sends is not: to Envoy all is
+                // the root's, whoever is active.
                 let owner = match call.owner {
                     Owner::Request(id) => id.0,
                     Owner::Background => self.id,
@@ -347,8 +350,8 @@ impl Instance {
                 self.calls.borrow_mut().insert(token, (call.id, owner));
             }
             Err(error) => {
-                log::warn!("callout to {} refused by the host: {error:?}", call.target);
-                self.answer(call.id, &Answer::Failed("not sent"), active);
+                log::warn!("callout to {} does not go out: {error}", call.target);
+                self.answer(call.id, &Answer::Failed(error.reason()), active);
             }
         }
     }

@@ -46,7 +46,7 @@ impl Root {
                 for warning in warnings {
                     log::warn!("configuration: {warning}");
                 }
-                let gate = Gate::new(settings, host.abilities);
+                let gate = Gate::new(settings, host.abilities, entropy());
                 self.instance.configure(Some(gate), host);
                 self.ask_for_ticks();
                 true
@@ -90,6 +90,15 @@ impl Drop for Root {
     fn drop(&mut self) {
         self.instance.retire();
     }
+}
+
+/// For the key of the digests under which the gate keeps what it learns of tokens. On WasmX it can be
+/// predicted, and nothing better can be read here (a property ends the worker): what makes those digests
+/// unknown to others are the clients' secrets, which the core adds.
+fn entropy() -> [u8; 32] {
+    abi::random()
+        .inspect_err(|error| log::error!("the host has no randomness: {error:?}"))
+        .unwrap_or_default()
 }
 
 fn configuration(size: usize, host: Host) -> Result<config::Loaded, Vec<String>> {

@@ -1,4 +1,5 @@
-//! Signatures by the host: Envoy's foreign function `sign`, which is BoringSSL's.
+//! What is signed with: the host's signatures (Envoy's foreign function `sign`, which is BoringSSL's)
+//! and its randomness.
 
 use jwt_keycloak_core::jose::signing_key::{HostSigner, NoHostSigner};
 use prost::encoding::{DecodeContext, WireType, bytes, decode_key, skip_field, string};
@@ -14,6 +15,21 @@ pub fn signer(host: Host) -> &'static dyn HostSigner {
         // To ask is a trap on WasmX.
         &NoHostSigner
     }
+}
+
+/// What the host has that comes only once. It need not be secret: WasmX's can be predicted.
+pub fn entropy() -> Option<Vec<u8>> {
+    Some(abi::random().ok()?.to_vec())
+}
+
+/// The same with what is the active request's own. Where none is active, to ask for that ends WasmX's
+/// worker.
+pub fn request_entropy(host: Host) -> Option<Vec<u8>> {
+    let mut entropy = entropy()?;
+    if let Some(name) = host.request_id {
+        entropy.extend(abi::property(&name).ok().flatten().unwrap_or_default());
+    }
+    Some(entropy)
 }
 
 struct ForeignFunction;

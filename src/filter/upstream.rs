@@ -9,7 +9,7 @@ use jwt_keycloak_core::upstream_jwt::unsigned::Unsigned;
 
 use crate::abi;
 use crate::host::{Host, Properties};
-use crate::signer::signer;
+use crate::signer::{request_entropy, signer};
 use crate::types::{HostError, MapType};
 
 /// Stands for what cannot be removed. It is no credential of any scheme, and no cookie.
@@ -54,7 +54,7 @@ impl From<HostError> for Failed {
 
 /// Changes the effective context's request, which goes up.
 pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
-    let sign = |jwt: &Unsigned| jwt.sign(|| entropy(host), signer(host));
+    let sign = |jwt: &Unsigned| jwt.sign(|| request_entropy(host), signer(host));
     let jwt = forward.jwt.as_ref().map(sign).transpose();
     let jwt = jwt.map_err(|_| Failed::Signing)?;
     // The gateway's own comes last, over whatever else its header was to say.
@@ -139,15 +139,6 @@ fn is_there(name: &str, fields: &[Field]) -> Result<bool, Failed> {
         1 => Ok(true),
         _ => Err(Failed::Field(name.to_owned())),
     }
-}
-
-/// What the host has that comes only once. It need not be secret.
-fn entropy(host: Host) -> Option<Vec<u8>> {
-    let mut entropy = abi::random().ok()?.to_vec();
-    if let Some(name) = host.request_id {
-        entropy.extend(abi::property(&name).ok().flatten().unwrap_or_default());
-    }
-    Some(entropy)
 }
 
 fn set_property(name: &str, value: &[u8], host: Host) -> Result<(), HostError> {

@@ -11,9 +11,17 @@ use jwt_keycloak_tests::tokens::{self, AUDIENCE, ISSUER, Token};
 use serde_json::{Value, json};
 
 /// The configuration's own words, which may be said: a token has some of them, too.
-const PUBLIC: [&str; 4] = [ISSUER, AUDIENCE, REALM, WANTED_SCOPE];
+const PUBLIC: [&str; 5] = [
+    ISSUER,
+    // As a challenge quotes it.
+    "\"https://sso.example/realms/demo\",",
+    AUDIENCE,
+    REALM,
+    WANTED_SCOPE,
+];
 const BLOCKED: &str = "https://blocked-issuer-of-the-token.example";
 const REALM: &str = "the demo realm";
+const CLIENT_SECRET: &str = "0123456789-secret-of-the-gateway's-client";
 const WANTED_SCOPE: &str = "Function2/write";
 
 fn with(mut value: Value, name: &str, member: Value) -> Value {
@@ -143,7 +151,12 @@ fn everything_that_happens(host: Host) -> (Simulation, Vec<Token>) {
         "staff": {"require": {"group": "/staff"}},
         "known": {"consumer_match": true},
         "closed": {"access": "deny"},
+        "shown": {"introspection": {"when": "always"}},
+        "permitted": {"authorization": {"permissions": "orders#read"}},
+        "ticketed": {"authorization": {"permissions": "orders", "uma_challenge": true}},
+        "entitled": {"require": {"permission": "orders#read"}},
     });
+    configuration["client"] = json!({"client_id": "gateway", "client_secret": CLIENT_SECRET});
     let mut sim = Simulation::configured(host, 2, &configuration);
     let tokens = every_kind_of_token();
     for before in [true, false] {
@@ -159,8 +172,19 @@ fn everything_that_happens(host: Host) -> (Simulation, Vec<Token>) {
                 sim.request(0, &token);
                 token.genuine = false;
                 for policy in [
-                    "writers", "admins", "editors", "auditors", "short", "staff", "known",
-                    "closed", "unknown",
+                    "writers",
+                    "admins",
+                    "editors",
+                    "auditors",
+                    "short",
+                    "staff",
+                    "known",
+                    "closed",
+                    "shown",
+                    "permitted",
+                    "ticketed",
+                    "entitled",
+                    "unknown",
                 ] {
                     sim.request_with(1, Some(policy), &token);
                 }
@@ -180,6 +204,7 @@ fn no_part_of_a_token_is_in_a_log_or_an_answer() {
         for token in &tokens {
             secrets.add(&token.text, &PUBLIC);
         }
+        secrets.add(CLIENT_SECRET, &PUBLIC);
         assert!(
             sim.log.len() > 100,
             "{} lines are too few to be a test",
@@ -205,6 +230,7 @@ fn no_part_of_a_token_is_in_a_log_or_an_answer() {
                 Reason::AmbiguousKey,
                 Reason::KeyNotValid,
                 Reason::AmbiguousPath,
+                Reason::AmbiguousParameter,
                 Reason::TooManyHeaders,
                 Reason::ProtectedHeader,
                 Reason::BodyTooLarge,

@@ -85,6 +85,26 @@ fn each_level_has_the_same_names() {
             json!({"issuers": [{"iss": "https://b", "hmac_secrets": [{"zz": 1}]}]}),
         ),
         (
+            "/definitions/client",
+            "$.client.zz",
+            json!({"client": {"client_id": "g", "client_secret": "s", "zz": 1}}),
+        ),
+        (
+            "/definitions/introspection",
+            "$.introspection.zz",
+            json!({"introspection": {"zz": 1}}),
+        ),
+        (
+            "/definitions/authorization",
+            "$.authorization.zz",
+            json!({"authorization": {"zz": 1}}),
+        ),
+        (
+            "/definitions/pushedClaim",
+            "$.authorization.claims.a.zz",
+            json!({"authorization": {"claims": {"a": {"zz": 1}}}}),
+        ),
+        (
             "/definitions/upstreamJwt",
             "$.upstream_jwt.zz",
             json!({"upstream_jwt": {"issuer": "g", "keys": {"secret": "s".repeat(32)}, "zz": 1}}),
@@ -112,6 +132,9 @@ fn the_readme_has_every_field() {
         "",
         "/definitions/issuer",
         "/definitions/policy",
+        "/definitions/client",
+        "/definitions/introspection",
+        "/definitions/authorization",
         "/definitions/upstreamJwt",
     ] {
         for name in properties(&schema, pointer) {

@@ -19,6 +19,8 @@ use jwt_keycloak_core::admission::Admission;
 use jwt_keycloak_core::config;
 use jwt_keycloak_core::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
 use jwt_keycloak_core::gate::{Decision, Effects, Gate, Step};
+use jwt_keycloak_core::inquiry::message::{Message, Post};
+use jwt_keycloak_core::jose::signing_key::NoHostSigner;
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
 use jwt_keycloak_core::refusal::{Reason, Response};
 use jwt_keycloak_core::request::Request;
@@ -54,6 +56,10 @@ pub enum Behaviour {
     /// The host forgets the call and never reports anything.
     Forgotten,
     Status(u16),
+    /// Something else with this status.
+    Response(u16, Vec<u8>),
+    /// The same for one call.
+    Once(u16, Vec<u8>),
     /// Something else with status 200, for either document.
     Body(Vec<u8>),
     /// The right document, up to this many bytes, with status 200.
@@ -74,6 +80,12 @@ pub struct Provider {
     pub speaks_for: String,
     /// When it was asked for what, by which worker.
     pub asked: Vec<(UnixMillis, String, usize)>,
+    /// What it says of tokens when it is asked about them; of others, that they are not active.
+    pub tokens: BTreeMap<String, Value>,
+    /// Permissions that it grants.
+    pub granted: Vec<String>,
+    /// Forms and texts that were sent to it, with their credentials.
+    pub posted: Vec<(String, Option<String>)>,
 }
 
 impl Provider {
@@ -86,6 +98,9 @@ impl Provider {
             trickles: false,
             speaks_for: iss.to_owned(),
             asked: Vec::new(),
+            tokens: BTreeMap::new(),
+            granted: Vec::new(),
+            posted: Vec::new(),
         }
     }
 
@@ -102,25 +117,81 @@ impl Provider {
             .count()
     }
 
+    /// How often it was asked about tokens.
+    #[must_use]
+    pub fn introspections(&self) -> usize {
+        self.count("/introspect")
+    }
+
+    /// How often it was asked for a decision, or for a token of the gateway's own.
+    #[must_use]
+    pub fn grants(&self) -> usize {
+        self.count("/realms/demo/protocol/openid-connect/token")
+    }
+
+    fn count(&self, asked_for: &str) -> usize {
+        let asked = self.asked.iter();
+        asked.filter(|(_, path, _)| path == asked_for).count()
+    }
+
+    /// Status and document of an answer to a POST.
+    fn told(&mut self, path: &str, post: &Post) -> (u16, Value) {
+        let body = post.body(|| Some(vec![1; 32]), &NoHostSigner).unwrap();
+        let text = String::from_utf8(body).unwrap();
+        self.posted.push((text.clone(), post.authorization.clone()));
+        let form: BTreeMap<_, _> = form_urlencoded::parse(text.as_bytes()).collect();
+        let field = |name: &str| form.get(name).map(|value| value.as_ref());
+        match (path, field("grant_type")) {
+            ("/introspect", _) => {
+                let told = self.tokens.get(field("token").unwrap());
+                (200, told.cloned().unwrap_or(json!({"active": false})))
+            }
+            (_, Some("client_credentials")) => {
+                (200, json!({"access_token": "protection", "expires_in": 60}))
+            }
+            (_, Some(_)) => {
+                let bearer = post.authorization.as_deref();
+                let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
+                let token = bearer.or(field("subject_token")).unwrap();
+                let is_revoked = self.tokens.get(token) == Some(&json!({"active": false}));
+                let permission = field("permission").unwrap().to_owned();
+                if is_revoked {
+                    (400, json!({"error": "invalid_grant"}))
+                } else if self.granted.contains(&permission) {
+                    (200, json!({"result": true}))
+                } else {
+                    (403, json!({"error": "access_denied"}))
+                }
+            }
+            (_, None) => (201, json!({"ticket": "a.ticket"})),
+        }
+    }
+
     /// When the answer comes, and which; none if it never does.
-    fn reply(&self, call: &Call) -> Option<(Millis, Reply)> {
+    fn reply(&mut self, call: &Call) -> Option<(Millis, Reply)> {
         let is_discovery = call.url.path.contains("/.well-known/");
-        let document = if is_discovery {
-            json!({
-                "issuer": self.speaks_for,
-                "jwks_uri": format!("https://{}/certs", self.authority()),
-            })
-        } else {
-            json!({"keys": self.keys})
+        let at = |path: &str| format!("https://{}{path}", self.authority());
+        let (good, document) = match &call.message {
+            Message::Post(post) => self.told(&call.url.path, post),
+            Message::Get if is_discovery => {
+                let document = json!({
+                    "issuer": self.speaks_for,
+                    "jwks_uri": at("/certs"),
+                    "introspection_endpoint": at("/introspect"),
+                    "token_endpoint": at("/realms/demo/protocol/openid-connect/token"),
+                });
+                (200, document)
+            }
+            Message::Get => (200, json!({"keys": self.keys})),
         };
-        let ok = |body: Vec<u8>| Reply::Response { status: 200, body };
+        let ok = |body: Vec<u8>| Reply::Response { status: good, body };
         let document = document.to_string().into_bytes();
         let reply = match &self.behaviour {
             Behaviour::Forgotten => return None,
             Behaviour::CannotBeCalled => unreachable!("it is not sent"),
             Behaviour::Unreachable => return Some((Millis(5), Reply::Failed("no connection"))),
             Behaviour::Silent => return Some((call.timeout, Reply::Failed("time-out"))),
-            Behaviour::NoKeySet if is_discovery => ok(document),
+            Behaviour::NoKeySet if call.url.path != "/certs" => ok(document),
             Behaviour::NoKeySet => Reply::Response {
                 status: 500,
                 body: Vec::new(),
@@ -131,8 +202,15 @@ impl Provider {
                 body: document,
             },
             Behaviour::Body(body) => ok(body.clone()),
+            Behaviour::Response(status, body) | Behaviour::Once(status, body) => Reply::Response {
+                status: *status,
+                body: body.clone(),
+            },
             Behaviour::CutAfter(length) => ok(document.into_iter().take(*length).collect()),
         };
+        if matches!(self.behaviour, Behaviour::Once(..)) {
+            self.behaviour = Behaviour::Answers;
+        }
         if self.delay >= call.timeout && !self.trickles {
             return Some((call.timeout, Reply::Failed("time-out")));
         }
@@ -228,7 +306,7 @@ pub struct Simulation {
     host: Host,
     shared: Option<SharedMap>,
     workers: Vec<Worker>,
-    key_wait_timeout: Millis,
+    longest_wait: Millis,
     in_flight: Vec<InFlight>,
     /// The calls that were answered, to answer them again.
     answered: Vec<(usize, CallId, Reply)>,
@@ -237,6 +315,18 @@ pub struct Simulation {
     /// Forwarded requests and when the upstream is done with them.
     upstream: Vec<(UnixMillis, RequestId)>,
     leaving: Vec<RequestId>,
+}
+
+/// A GET with a token.
+#[must_use]
+pub fn get(path: &str, token: &str) -> Request {
+    let authorization = format!("Bearer {token}").into_bytes();
+    Request {
+        method: b"GET".to_vec(),
+        path: path.as_bytes().to_vec(),
+        headers: vec![(b"authorization".to_vec(), authorization)],
+        ..Request::default()
+    }
 }
 
 /// The configuration of most scenarios.
@@ -269,7 +359,7 @@ impl Simulation {
         };
         let workers = (0..workers)
             .map(|index| Worker {
-                gate: Gate::new(settings.clone(), abilities),
+                gate: Gate::new(settings.clone(), abilities, [7; 32]),
                 // Not all at once.
                 next_tick: START.plus(Millis(10 * (1 + index as u32))),
             })
@@ -285,7 +375,7 @@ impl Simulation {
             host,
             shared: Some(SharedMap::default()),
             workers,
-            key_wait_timeout: settings.timing.key_wait_timeout,
+            longest_wait: longest_wait(&settings),
             in_flight: Vec::new(),
             answered: Vec::new(),
             requests: BTreeMap::new(),
@@ -320,37 +410,47 @@ impl Simulation {
         policy: Option<&str>,
         token: &Token,
     ) -> RequestId {
+        let id = self.next_request(worker, token.genuine);
+        let request = Request {
+            policy: policy.map(str::to_owned),
+            ..get("/orders", &token.text)
+        };
+        self.arrive(id, worker, &request);
+        id
+    }
+
+    /// A request of any kind; `genuine` says whether it may go up.
+    pub fn request_of(&mut self, worker: usize, request: &Request, genuine: bool) -> RequestId {
+        let id = self.next_request(worker, genuine);
+        self.arrive(id, worker, request);
+        id
+    }
+
+    fn next_request(&mut self, worker: usize, genuine: bool) -> RequestId {
         let id = RequestId(u32::try_from(self.requests.len()).unwrap() + 1);
         let record = Record {
             worker,
-            genuine: token.genuine,
+            genuine,
             arrived: self.now,
             decided: None,
             gone: false,
         };
         self.requests.insert(id, record);
         self.waiting.push(id);
-        let request = Request {
-            policy: policy.map(str::to_owned),
-            method: b"GET".to_vec(),
-            path: b"/orders".to_vec(),
-            headers: vec![(
-                b"authorization".to_vec(),
-                format!("Bearer {}", token.text).into_bytes(),
-            )],
-            ..Request::default()
-        };
+        id
+    }
+
+    fn arrive(&mut self, id: RequestId, worker: usize, request: &Request) {
         let mut effects = Effects::default();
         let now = self.now;
         let step = self.with_gate(worker, |gate, shared| {
-            gate.request(id, &request, now, shared, &mut effects)
+            gate.request(id, request, now, shared, &mut effects)
         });
         if let Step::Decided(decision) = step {
             self.decide(id, &decision);
         }
         self.perform(worker, effects, Cause::Request(id));
         self.after_event();
-        id
     }
 
     /// The client of a request hangs up.
@@ -648,7 +748,7 @@ impl Simulation {
             let waited = self.now.since(self.requests[id].arrived);
             match self.host {
                 Host::Wakes => {
-                    let longest = self.key_wait_timeout.0 + 2 * TICK.0;
+                    let longest = self.longest_wait.0 + 2 * TICK.0;
                     assert!(waited.0 <= longest, "{id:?} waits for {waited:?}");
                 }
                 Host::CannotWake => {
@@ -663,17 +763,41 @@ impl Simulation {
     }
 }
 
+/// A request may wait for keys, and for some answers, one after another.
+fn longest_wait(settings: &config::Settings) -> Millis {
+    let keys = settings.timing.key_wait_timeout;
+    let asks = settings
+        .issuers
+        .iter()
+        .any(|issuer| issuer.client.is_some());
+    let answers = if asks {
+        3 * (settings.timing.callout_timeout.0 + 1000)
+    } else {
+        0
+    };
+    Millis(keys.0 + answers)
+}
+
 /// What every refusal must have.
 fn check(response: &Response) {
     let has = |name: &str| response.headers.iter().any(|(header, _)| *header == name);
     assert!(response.status >= 400, "{response:?}");
     assert_eq!(has("retry-after"), response.status == 503, "{response:?}");
     // A challenge where other credentials would help.
-    let closed = ["unknown_consumer", "access_denied", "ambiguous_path"];
+    let closed = [
+        "unknown_consumer",
+        "access_denied",
+        "permission_denied",
+        "ambiguous_path",
+        "ambiguous_parameter",
+    ];
     let is_closed = closed
         .iter()
         .any(|label| response.details == format!("jwt_keycloak{{{label}}}"));
-    let challenged = matches!(response.status, 400 | 401 | 403) && !is_closed;
+    let is_ticketless = has("warning");
+    let has_ticket = response.status == 401;
+    let challenged =
+        has_ticket || (matches!(response.status, 400 | 403) && !is_closed && !is_ticketless);
     assert_eq!(has("www-authenticate"), challenged, "{response:?}");
     assert!(has("cache-control"), "{response:?}");
     serde_json::from_str::<Value>(&response.body).expect("a JSON body");

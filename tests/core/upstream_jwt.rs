@@ -72,7 +72,7 @@ fn loaded(jwt: &Value, more: &Value) -> config::Loaded {
 
 /// `jwt` are members of upstream_jwt, `more` of the configuration.
 fn gate_with(jwt: Value, more: Value) -> Gate {
-    Gate::new(loaded(&jwt, &more).settings, Abilities::ALL)
+    Gate::new(loaded(&jwt, &more).settings, Abilities::ALL, [7; 32])
 }
 
 fn gate(jwt: Value) -> Gate {
@@ -732,7 +732,7 @@ fn where_the_head_goes_first_it_goes_as_it_has_to() {
             holds_head,
             ..Abilities::ALL
         };
-        let mut gate = Gate::new(loaded.settings.clone(), abilities);
+        let mut gate = Gate::new(loaded.settings.clone(), abilities, [7; 32]);
         let request = with_body(&token(&json!({})), Some(3));
         let Step::AwaitBody(head) = ask(&mut gate, &request, seconds(0)) else {
             panic!("it does not wait");
@@ -768,7 +768,7 @@ fn nobody_is_left_waiting_for_a_body() {
     let request = with_body(&token(&json!({})), Some(3));
     let mut gate = gate(json!({"body_hash": true}));
     awaits_body(&mut gate, &request);
-    let refused_all = gate.refuse_all(Reason::KeysUnavailable);
+    let refused_all = gate.refuse_all(Some(Reason::KeysUnavailable));
     assert_eq!(refused_all.len(), 1);
     assert_eq!(refused(&refused_all[0].1), Reason::KeysUnavailable);
     awaits_body(&mut gate, &request);

@@ -3,10 +3,11 @@
 use jwt_keycloak_core::abilities::Abilities;
 use jwt_keycloak_core::authorization::requirement::Requirement;
 use jwt_keycloak_core::config::{self, Settings};
+use jwt_keycloak_core::inquiry::question::Findings;
 use jwt_keycloak_core::jose::algorithm::{Algorithm, Family};
 use jwt_keycloak_core::jose::jwk_set::JwkSet;
 use jwt_keycloak_core::jose::key::VerificationKey;
-use jwt_keycloak_core::judge::{Judgement, Verdict, judge};
+use jwt_keycloak_core::judge::{Judge, Judgement, Verdict};
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::time::UnixMillis;
 use serde_json::{Value, json};
@@ -85,6 +86,7 @@ impl Verifier {
         match self.judgement(token).verdict {
             Verdict::Permit(..) => Ok(()),
             Verdict::Waived(_) => unreachable!("a token was judged"),
+            Verdict::Asks(_) => unreachable!("nobody is asked"),
             Verdict::Refuse(reason, _)
             | Verdict::NeedsKeys {
                 otherwise: reason, ..
@@ -95,9 +97,17 @@ impl Verifier {
     #[must_use]
     pub fn judgement(&self, token: &str) -> Judgement {
         let nothing = Requirement::default();
-        let keys = |_| Some(&self.keys);
-        let base = &self.settings.base;
-        judge(token, &self.settings, base, &nothing, keys, self.now)
+        let judge = Judge {
+            settings: &self.settings,
+            policy: &self.settings.base,
+            rule: &nothing,
+            demand: None,
+            keys: &|_| Some(&self.keys),
+            keys_ended: None,
+            findings: &Findings::default(),
+            now: self.now,
+        };
+        judge.judge(token)
     }
 
     #[must_use]

@@ -2,6 +2,7 @@
 
 import json
 
+from tests.e2e import bad_inquiries
 from tests.e2e.placeholders import fixed
 from tests.e2e.signing import Key
 
@@ -645,6 +646,8 @@ BAD = {
     "report_only_header: empty": (good(report_only=True, report_only_header=""), "$.report_only_header"),
 }
 
+BAD.update(bad_inquiries.BAD)
+
 # What is taken, and what the log says of it
 WARNED = {
     "an algorithm that is ignored": (good(algorithm="RS256"), "algorithm"),
@@ -653,6 +656,7 @@ WARNED = {
     "an anonymous consumer that nobody knows": (good(anonymous="visitor"), "anonymous"),
     "consumers asked for, and none listed": (good(consumer_match=True), "consumer"),
     "a JWT without iat, which has one all the same": (signing(iat=False), "iat"),
+    **bad_inquiries.WARNED,
 }
 
 

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
-from tests.e2e import client, host, settings, tokens
+from tests.e2e import client, host, settings, table, tokens
 from tests.e2e import gateway as configured
 from tests.e2e.configurations import configurations
+from tests.e2e.realm import Realm
 from tests.e2e.stub_issuer import Stub, eventually
 from tests.stack import StackError, ports
 from tests.stack import upstream as stack_upstream
@@ -30,8 +31,18 @@ class Gateway:
 
     def get(self, path, token=None):
         """GET with a bearer token or without credentials."""
+        return self.send("GET", path, token)
+
+    def send(self, method, path, token=None):
         headers = [("authorization", f"Bearer {token}")] if token is not None else []
-        return client.send(self.address, "GET", path, headers)
+        return client.send(self.address, method, path, headers)
+
+    def check_refused(self, answer, reason):
+        """Fails where this is not the answer that answers.yaml has for the reason."""
+        expected = table.reasons()[reason]
+        assert (answer.status, answer.json["error"]) == (expected["status"], expected["error"]), answer
+        if self.tells_reasons:
+            assert answer.header("x-details") == f"jwt_keycloak{{{reason}}}"
 
 
 class Upstream:
@@ -92,6 +103,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "last: runs after everything else")
+    config.addinivalue_line("markers", "configuration(name): whose requests `worker` sends (test_inquiries.py)")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -119,6 +131,11 @@ def keycloak(_keycloak_in_background, gateway):
         eventually(lambda: gateway.get("/found", token).status != 503)
         eventually(lambda: gateway.get("/found", partner).status != 503)
     return keycloak
+
+
+@pytest.fixture(scope="session")
+def realm(keycloak):
+    return Realm(keycloak)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,9 @@ OF_A_TOKEN = {
     "allowed_aud", "allowed_alg", "allowed_typ", "clock_skew", "scope_claim", "realm_roles_claim",
     "client_roles_claim", "client_id_claim", "groups_claim", "token_scope_wildcards",
 }  # fmt: skip
+# Laid over what is below it field by field: the top's, and an issuer's that has it, too.
+FIELD_BY_FIELD = {"introspection", "authorization"}
+OF_WHO_ASKS = {"client", "introspection_endpoint", "token_endpoint", "permission_endpoint"}
 # Kong's schema lets it through and the filter refuses it: every request is answered with 500, as in
 # Envoy where a route names a policy that is not there. (Kong itself refuses `policies`.)
 MISCONFIGURED, _ = BAD["consumers: the same username twice"]
@@ -49,7 +52,22 @@ def routes():
 
 def base(config):
     """What holds where no policy is named."""
-    return {field: value for field, value in config.items() if field != "policies"}
+    return without_idle({field: value for field, value in config.items() if field != "policies"})
+
+
+def without_idle(config):
+    """Who asks and where, if only policies ask that are not here: the filter calls it a fault."""
+    stated = [config, *(config.get("issuers") or []), *(config.get("rules") or [])]
+    asks = any(each.get(field, False) not in (None, False) for field in FIELD_BY_FIELD for each in stated)
+    if asks:
+        return config
+    config = {field: value for field, value in config.items() if field not in OF_WHO_ASKS}
+    if "issuers" in config:
+        config["issuers"] = [
+            {field: value for field, value in issuer.items() if field not in OF_WHO_ASKS}
+            for issuer in config["issuers"]
+        ]
+    return config
 
 
 def of_policy(config, name):
@@ -58,11 +76,20 @@ def of_policy(config, name):
     if name not in policies:
         return MISCONFIGURED
     stated = {field: value for field, value in policies[name].items() if value is not None}
-    merged = {**base(config), **stated}
+    merged = {**config, **stated}
+    del merged["policies"]
     if "upstream_jwt" in stated:
         merged["upstream_jwt"] = laid_over(config.get("upstream_jwt"), stated["upstream_jwt"])
+    for field in FIELD_BY_FIELD & stated.keys():
+        merged[field] = over(config.get(field), stated[field])
     issuers = [
-        {field: value for field, value in issuer.items() if field not in OF_A_TOKEN & stated.keys()}
+        {
+            **{field: value for field, value in issuer.items() if field not in OF_A_TOKEN & stated.keys()},
+            **{
+                field: over(issuer[field], stated[field])
+                for field in FIELD_BY_FIELD & stated.keys() & issuer.keys()
+            },
+        }
         for issuer in config.get("issuers") or []
     ]
     if "allowed_iss" in stated:
@@ -70,13 +97,24 @@ def of_policy(config, name):
         accepted = as_list(stated["allowed_iss"])
         merged["allowed_iss"] = [iss for iss in as_list(config.get("allowed_iss")) if iss in accepted]
         issuers = [issuer for issuer in issuers if issuer["iss"] in accepted]
-    merged["issuers"] = issuers
+    if not merged.get("allowed_iss") and issuers and all("introspection" in issuer for issuer in issuers):
+        # Each states its own.
+        merged.pop("introspection", None)
+    if merged.get("access") in ("public", "deny") and "rules" not in merged:
+        # At the top it would be a fault: there is no token that could be permitted anything.
+        merged.pop("authorization", None)
+    merged = without_idle({**merged, "issuers": issuers})
     # Empty, these mean something else than not there.
     return {
         field: value
         for field, value in merged.items()
         if value or field not in ("allowed_iss", "issuers", "upstream_jwt")
     }
+
+
+def over(base, stated):
+    """A policy's fields over those below it; false is none."""
+    return {**(base or {}), **stated} if isinstance(stated, dict) else stated
 
 
 def as_list(value):

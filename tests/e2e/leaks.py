@@ -1,18 +1,34 @@
-"""What may be in no log: parts of tokens, of the gateway's JWTs and of private keys, found in any text."""
+"""What may be in no log: parts of tokens, of the gateway's JWTs, of private keys and of clients' secrets,
+found in any text."""
 
+import base64
 import json
 import re
+import urllib.parse
 
-from tests.e2e import tokens, upstream_jwt
+from tests.e2e import client_authentication, stub_endpoints, tokens, upstream_jwt
+from tests.e2e.placeholders import client_secrets
 from tests.e2e.signing import FIXED
 from tests.stack.gateway_jwt import PRIVATE
 
+ENCODINGS = (base64.b64encode, base64.urlsafe_b64encode)
 WINDOW = 16  # characters of base64: what is shorter says nothing
 
 
 def of_tokens():
     """What is secret of all that were sent and signed: headers are not, a kid may be logged."""
-    return "\n".join(part for token in [*tokens.MINTED, *upstream_jwt.SEEN] for part in token.split(".")[1:])
+    jwts = [*tokens.MINTED, *upstream_jwt.SEEN, *client_authentication.SEEN]
+    whole = [*tokens.OPAQUE, *stub_endpoints.HANDED_OUT]
+    return "\n".join([*(part for token in jwts for part in token.split(".")[1:]), *whole])
+
+
+def of_clients():
+    """Their secrets, as they stand in configurations and as they are sent."""
+    texts = []
+    for name, secret in client_secrets().items():
+        pair = f"{urllib.parse.quote_plus(name)}:{urllib.parse.quote_plus(secret)}".encode()
+        texts += [secret, *(encode(octets).decode() for encode in ENCODINGS for octets in (pair, secret.encode()))]
+    return "\n".join(texts)
 
 
 def of_keys():

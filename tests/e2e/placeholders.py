@@ -3,9 +3,11 @@
 `${PEM:fixed-rsa}`, `${PKCS1:…}` and `${JWK:…}` are the public half of a key of issuers.yaml that
 has a `file`; `${PRIVATE:rsa}`, `${PRIVATE_JWK:signing-rsa}` and `${CERTIFICATE:rsa-expired}` are files,
 `${CERTIFICATE_DER:…}` the same without PEM's lines around it, in base64. What is PEM belongs between
-double quotes; a JWK is an object, and between single quotes a text.
+double quotes; a JWK is an object, and between single quotes a text. `${SECRET:gateway}` is the secret of a
+client of issuers.yaml, which is the same at every issuer that has it; between double quotes.
 """
 
+import functools
 import json
 import pathlib
 import re
@@ -15,7 +17,7 @@ import yaml
 from tests.e2e import settings
 from tests.e2e.signing import FIXED, Key
 
-PLACEHOLDER = re.compile(r"\$\{(PEM|PKCS1|JWK|PRIVATE|PRIVATE_JWK|CERTIFICATE|CERTIFICATE_DER):([a-z0-9-]+)\}")
+PLACEHOLDER = re.compile(r"\$\{(PEM|PKCS1|JWK|PRIVATE|PRIVATE_JWK|CERTIFICATE|CERTIFICATE_DER|SECRET):([a-z0-9-]+)\}")
 
 
 def filled(text):
@@ -37,6 +39,8 @@ def fixed(form, name):
         return json.dumps(private_jwk(name))
     if form == "CERTIFICATE_DER":
         return certificate_der(name)
+    if form == "SECRET":
+        return json.dumps(client_secrets()[name], ensure_ascii=False)[1:-1]
     if form == "PRIVATE":
         pem = (FIXED / f"test-only-{name}.pem").read_bytes()
     elif form == "CERTIFICATE":
@@ -51,6 +55,17 @@ def private_jwk(name):
     return json.loads((FIXED / f"test-only-{name}.jwk.json").read_text())
 
 
+@functools.cache
+def client_secrets():
+    """client id -> secret, of all issuers."""
+    secrets = {}
+    for given in _issuers()["issuers"].values():
+        for name, client in given.get("clients", {}).items():
+            if "secret" in client:
+                assert secrets.setdefault(name, client["secret"]) == client["secret"], f"{name} has two secrets"
+    return secrets
+
+
 def certificate_der(name):
     """In base64, as `x5c` has it (RFC 7515, 4.1.6)."""
     pem = (FIXED / f"test-only-{name}.crt.pem").read_text()
@@ -58,7 +73,11 @@ def certificate_der(name):
 
 
 def _key(name):
-    table = yaml.safe_load((pathlib.Path(__file__).parent / "issuers.yaml").read_text())
-    key = Key(name, table["keys"][name])
+    key = Key(name, _issuers()["keys"][name])
     assert key.fixed, f"{name} is another key in every run"
     return key
+
+
+@functools.cache
+def _issuers():
+    return yaml.safe_load((pathlib.Path(__file__).parent / "issuers.yaml").read_text())

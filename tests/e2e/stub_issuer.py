@@ -1,12 +1,15 @@
 """An identity provider that does as it is told: what Keycloak will not sign and will not answer.
 
 One server, many issuers, each under its path: `/iss/<name>/.well-known/openid-configuration` and
-`/iss/<name>/jwks`. Keys and issuers are in issuers.yaml. A test changes an issuer's behaviour,
-waits for the gateway to meet it, and counts the fetches:
+`/iss/<name>/jwks`, and the endpoints of stub_endpoints.py under Keycloak's own paths. Keys and issuers
+are in issuers.yaml. A test changes an issuer's behaviour, waits for the gateway to meet it, and counts
+the fetches:
 
     fetches = stub["main"].fetches("jwks")
     stub["main"].answer(jwks="garbage")
     stub["main"].wait_for_fetches("jwks", fetches + 1)
+
+`answer(introspection=["fails", "normal"])` is a behaviour for each of the next fetches; the last stays.
 """
 
 import contextlib
@@ -19,9 +22,20 @@ import time
 import yaml
 
 from tests.e2e.signing import Key
+from tests.e2e.stub_endpoints import Answer, Endpoints
 
 WAIT = 40  # seconds that a condition may take on a slow machine before the test fails
+# What is fetched, and what is asked: both are counted and can be made to go wrong.
 DOCUMENTS = ("discovery", "jwks")
+QUESTIONS = ("introspection", "decision", "pat", "permission", "token")
+SERVED = (*DOCUMENTS, *QUESTIONS)
+# Keycloak's paths: the filter makes the last of them of the token endpoint's.
+TOKEN_PATH = "protocol/openid-connect/token"
+POSTS = {
+    f"{TOKEN_PATH}/introspect": "introspect",
+    TOKEN_PATH: "token",
+    "authz/protection/permission": "permission",
+}
 
 
 def eventually(condition):
@@ -33,7 +47,7 @@ def eventually(condition):
 
 
 class Issuer:
-    """One issuer: its name for tokens, its keys, its two documents and how it serves them."""
+    """One issuer: its name for tokens, its keys, its documents and endpoints, and how it serves them."""
 
     def __init__(self, name, base_url, specification, keys):
         self.name = name
@@ -43,22 +57,28 @@ class Issuer:
         self._published = [keys[key] for key in specification["keys"]]
         self._discovery = specification.get("discovery", {})
         self._changed = threading.Condition()
-        self._fetches = dict.fromkeys(DOCUMENTS, 0)
-        self._open = dict.fromkeys(DOCUMENTS, 0)  # fetches whose answer is held
-        self._behaviour = dict.fromkeys(DOCUMENTS, "normal")
-        self._behaviour.update(specification.get("behaviour", {}))
+        self._fetches = dict.fromkeys(SERVED, 0)
+        self._open = dict.fromkeys(SERVED, 0)  # fetches whose answer is held
+        self._behaviour = {name: ["normal"] for name in SERVED}
+        self._behaviour.update({name: [each] for name, each in specification.get("behaviour", {}).items()})
+        self.endpoints = Endpoints(self.iss, specification)
 
     # What a test does
 
     def key(self, name):
         return self._keys[name]
 
+    def has(self, name):
+        """Whether this key is one of its own."""
+        return name in self._keys
+
     def answer(self, **behaviours):
         """`answer(jwks="cut")`: from now on; held answers that are no longer to be held leave."""
         with self._changed:
             for document, behaviour in behaviours.items():
-                assert document in DOCUMENTS and behaviour in BEHAVIOURS, (document, behaviour)
-                self._behaviour[document] = behaviour
+                wanted = [behaviour] if isinstance(behaviour, str) else list(behaviour)
+                assert document in SERVED and set(wanted) <= set(BEHAVIOURS), (document, behaviour)
+                self._behaviour[document] = wanted
             self._changed.notify_all()
 
     @contextlib.contextmanager
@@ -101,6 +121,14 @@ class Issuer:
             arrived = self._changed.wait_for(lambda: self._open[document] > 0, WAIT)
         assert arrived, f"no fetch of {self.name}'s {document} within {WAIT} s"
 
+    def revoke(self, token):
+        """What is asked about it from now on is answered with `active: false`."""
+        self.endpoints.known[token].end()
+
+    def asked(self, what, token):
+        """How often this was asked about this token, as far as the questions could be understood."""
+        return len(self.endpoints.asked(what, token))
+
     # What the server does
 
     def document(self, document):
@@ -110,7 +138,8 @@ class Issuer:
         members = {
             "issuer": self.iss,
             "authorization_endpoint": f"{self.base_url}/authorize",
-            "token_endpoint": f"{self.base_url}/token",
+            "token_endpoint": f"{self.base_url}/{TOKEN_PATH}",
+            "introspection_endpoint": f"{self.base_url}/{TOKEN_PATH}/introspect",
             "jwks_uri": f"{self.base_url}/jwks",
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
@@ -120,66 +149,126 @@ class Issuer:
         return {member: value for member, value in members.items() if value is not None}
 
     def serve(self, document, handler):
+        self._serve(document, handler, lambda: Answer(200, self.document(document)))
+
+    def serve_post(self, path, handler, body):
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        question, answer = self.endpoints.read(path, headers, body)
+        self._serve(question, handler, answer)
+
+    def _serve(self, name, handler, answer):
         with self._changed:
-            self._fetches[document] += 1
-            self._open[document] += 1
+            self._fetches[name] += 1
+            self._open[name] += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._behaviour[document] != "held")
-            self._open[document] -= 1
-            behaviour = self._behaviour[document]
-        BEHAVIOURS[behaviour](handler, self.document(document))
+            self._changed.wait_for(lambda: self._behaviour[name][0] != "held")
+            self._open[name] -= 1
+            behaviours = self._behaviour[name]
+            behaviour = behaviours.pop(0) if len(behaviours) > 1 else behaviours[0]
+        BEHAVIOURS[behaviour](handler, answer())
 
 
-# Behaviours: how a document is answered
+# Behaviours: how a document is answered, and a question
 
 
-def normal(handler, document):
-    handler.reply(200, json.dumps(document).encode())
+def normal(handler, answer):
+    handler.reply(answer.status, answer.body, content_type=answer.content_type)
 
 
-def fails(handler, document):
+def fails(handler, answer):
     handler.reply(500, b'{"error":"server_error"}')
 
 
-def redirects(handler, document):
+def unavailable(handler, answer):
+    """As a proxy in front of the issuer answers."""
+    handler.reply(503, b"<html>no healthy upstream</html>", content_type="text/html")
+
+
+def too_many(handler, answer):
+    handler.reply(429, b'{"error":"too_many_requests"}')
+
+
+def unauthorized(handler, answer):
+    """As for a client that the issuer does not know (any more)."""
+    handler.reply(401, b'{"error":"invalid_client"}')
+
+
+def redirects(handler, answer):
     handler.reply(302, b"", location="http://192.0.2.1/elsewhere")
 
 
-def garbage(handler, document):
+def garbage(handler, answer):
     handler.reply(200, b'{"keys": [{"kty": "RSA", "n": <html>')
 
 
-def not_a_set(handler, document):
+def not_a_set(handler, answer):
     handler.reply(200, b'["keys"]')
 
 
-def cut(handler, document):
+def empty(handler, answer):
+    handler.reply(200, b"")
+
+
+def partial(handler, answer):
+    """What would be good news with another status (RFC 9110, 15.3.7)."""
+    handler.reply(206, answer.body)
+
+
+def no_decision(handler, answer):
+    """An RPT, as where nobody asked for a decision: it is no permission for this request."""
+    handler.reply(200, b'{"upgraded":false,"access_token":"a.b.c","token_type":"Bearer"}')
+
+
+def result_text(handler, answer):
+    handler.reply(200, b'{"result":"true"}')
+
+
+def result_false(handler, answer):
+    handler.reply(200, b'{"result":false}')
+
+
+def cut(handler, answer):
     """The connection ends in the middle of a body that would be good JSON up to there."""
-    body = json.dumps(document).encode()
-    handler.reply(200, body, length=len(body) + 1000)
+    handler.reply(answer.status, answer.body, length=len(answer.body) + 1000)
     handler.close_connection = True
 
 
-def oversized(handler, document):
+def oversized(handler, answer):
     """Good JSON, but megabytes of it."""
-    handler.reply(200, json.dumps({**document, "padding": "x" * (8 << 20)}).encode())
+    handler.reply(200, padded(answer, 8 << 20))
 
 
-def nested(handler, document):
+def too_large(handler, answer):
+    """Good JSON, and more than 64 KiB of it."""
+    handler.reply(200, padded(answer, 64 << 10))
+
+
+def nested(handler, answer):
     """Good JSON, but deep enough to overrun the stack of a parser that recurses."""
     deep = "[" * 100_000 + "]" * 100_000
-    body = json.dumps({**document, "nested": 0}).replace('"nested": 0', f'"nested": {deep}')
+    body = json.dumps({**members(answer), "nested": 0}).replace('"nested": 0', f'"nested": {deep}')
     handler.reply(200, body.encode())
 
 
-def held(handler, document):
+def members(answer):
+    return json.loads(answer.body) if isinstance(answer.document, str) else answer.document
+
+
+def padded(answer, octets):
+    return json.dumps({**members(answer), "padding": "x" * octets}).encode()
+
+
+def held(handler, answer):
     raise AssertionError("a held answer is not sent")
 
 
 BEHAVIOURS = {
     behaviour.__name__: behaviour
-    for behaviour in (normal, fails, redirects, garbage, not_a_set, cut, oversized, nested, held)
-}
+    for behaviour in (
+        normal, fails, unavailable, too_many, unauthorized, redirects, garbage, not_a_set, empty, partial,
+        no_decision, result_text, result_false, cut, oversized, too_large, nested, held,
+    )
+}  # fmt: skip
 
 
 class Stub:
@@ -215,13 +304,31 @@ class Stub:
         except KeyError:
             return self.keys[name]
 
+    def asked(self, what, token):
+        """How often any of the issuers was asked this about this token."""
+        return sum(issuer.asked(what, token) for issuer in self)
+
+    def questions(self, what, token):
+        """What they were asked: see stub_endpoints.Asked."""
+        return [each for issuer in self for each in issuer.endpoints.asked(what, token)]
+
+    def issued(self, token):
+        """The JWTs that answers about this token had."""
+        known = (issuer.endpoints.known.get(token) for issuer in self)
+        return [text for each in known if each is not None for text in each.issued]
+
+    def ticket(self, text):
+        """The permissions that a ticket of any of them is for; None if it is nobody's."""
+        found = (issuer.endpoints.ticket(text) for issuer in self)
+        return next((ticket for ticket in found if ticket is not None), None)
+
     def start(self):
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def stop(self):
         for issuer in self:
-            issuer.answer(**dict.fromkeys(DOCUMENTS, "fails"))
+            issuer.answer(**dict.fromkeys(SERVED, "fails"))
         self._server.shutdown()
         self._server.server_close()
 
@@ -238,9 +345,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     PATHS = {".well-known/openid-configuration": "discovery", "jwks": "jwks"}
 
     def do_GET(self):
-        _, _, rest = self.path.partition("/iss/")
-        name, _, path = rest.partition("/")
-        issuer = self.server.issuers.get(name)
+        issuer, path = self._issuer()
         if issuer is None or path not in self.PATHS:
             self.reply(404, b'{"error":"not_found"}')
             return
@@ -248,9 +353,34 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             issuer.serve(self.PATHS[path], self)
 
-    def reply(self, status, body, length=None, **headers):
+    def do_POST(self):
+        body = self._body()
+        issuer, path = self._issuer()
+        if issuer is None or path not in POSTS:
+            self.reply(404, b'{"error":"not_found"}')
+            return
+        with contextlib.suppress(OSError):
+            issuer.serve_post(POSTS[path], self, body)
+
+    def _issuer(self):
+        _, _, rest = self.path.partition("/iss/")
+        name, _, path = rest.partition("/")
+        return self.server.issuers.get(name), path
+
+    def _body(self):
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length", "0")))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass  # trailers
+        return body
+
+    def reply(self, status, body, length=None, content_type="application/json", **headers):
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", content_type)
         # Keycloak's own; not to be obeyed literally.
         self.send_header("cache-control", "no-cache")
         self.send_header("content-length", str(len(body) if length is None else length))

@@ -3,6 +3,7 @@
 `python -m tests.e2e.table` prints it as JSON.
 """
 
+import functools
 import json
 import pathlib
 import re
@@ -18,9 +19,12 @@ CASE = {
 REQUEST = {"method", "path", "headers", "body"}
 EXPECT = {
     "status", "refused", "label", "error", "challenge", "scope", "realm", "silent", "upstream",
-    "body", "grpc", "answer", "jwks",
+    "body", "grpc", "answer", "jwks", "calls", "decisions", "uma",
 }  # fmt: skip
-UPSTREAM = {"headers", "path", "jwt"}
+UPSTREAM = {"headers", "path", "jwt", "token"}
+# What a decision that was asked for is compared by
+DECISION = {"permission", "audience", "claims", "by_uri", "client"}
+QUESTIONS = {"introspection", "decision"}
 JWT = {"header", "claims", "claims_exactly"}
 # The usual one; one without envoy.yaml's hardening; envoy.yaml's own hardening; one whose filter is
 # shown a body in pieces, as they come
@@ -33,6 +37,7 @@ HIDDEN = {"expect": None, "kong": "-"}
 SIZES = {"${2 kB}": "x" * 2048, "${16 kB}": "x" * 16384, "${deep}": "[" * 1000 + "]" * 1000}
 
 
+@functools.cache
 def reasons():
     """Every reason for a refusal and its answer."""
     return yaml.safe_load((HERE / "answers.yaml").read_text())
@@ -93,9 +98,17 @@ def _expected(where, expect, hidden):
         expect = {**expect, "upstream": {**upstream, "headers": headers}}
     if "jwks" in expect:
         expect = {"status": 200, **expect}
+    if isinstance(calls := expect.get("calls", {}), int):
+        expect = {**expect, "calls": {"introspection": calls}}
+    else:
+        _known(where, calls, QUESTIONS)
+    for decision in expect.get("decisions", []):
+        _known(where, decision, DECISION)
     if "refused" in expect:
         reason = expect["refused"]
         expect = {"label": reason, **reasons()[reason], **expect}
+    if "uma" in expect:
+        expect = {**expect, "status": 403 if expect["uma"] == "unreachable" else 401}
     if "grpc" in expect:
         expect = {**expect, "status": 200}
     if expect.get("body") == "none" and expect["challenge"] != "none":

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tests.e2e import gateway as configured
-from tests.e2e import leaks, settings
+from tests.e2e import bad_inquiries, leaks, settings
 from tests.e2e.bad_configurations import BAD, GOOD, ISSUER, WARNED
 from tests.e2e.configurations import examples
 from tests.e2e.gateway import on_free_ports, text
@@ -92,6 +92,7 @@ def test_bad_configuration_is_rejected(candidates, name):
     assert not taken
     assert names(log, path), log
     assert not leaks.found(log.splitlines(), leaks.of_keys())[0], "a private key is in the log"
+    assert bad_inquiries.SECRET not in log
 
 
 def test_all_faults_are_told_at_once(candidates):

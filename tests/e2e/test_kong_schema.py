@@ -29,7 +29,7 @@ TYPES = (
 )  # fmt: skip
 Kongs = jsonschema.validators.extend(jsonschema.Draft4Validator, type_checker=TYPES)
 
-HOLDS_SECRETS = re.compile(r"\.(jwks|public_keys|hmac_secrets|upstream_token|upstream_jwt)\b")
+HOLDS_SECRETS = re.compile(r"\.(client|jwks|public_keys|hmac_secrets|upstream_token|upstream_jwt)\b")
 EXAMPLES = [path for path in examples() if "policies" not in json.loads(path.read_text())]
 
 TARGETS = [

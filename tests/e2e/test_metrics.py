@@ -13,16 +13,22 @@ REQUESTS = "jwt_keycloak_requests"
 KEYS = "jwt_keycloak_keys"
 FETCHES = "jwt_keycloak_key_fetches"
 CALLOUTS = "jwt_keycloak_callout_milliseconds"
+INTROSPECTIONS = "jwt_keycloak_introspections"
+DECISIONS = "jwt_keycloak_decisions"
 LABELS = {
     REQUESTS: {"issuer", "outcome", "reason"},
     KEYS: {"issuer", "outcome"},
     FETCHES: {"issuer", "outcome"},
     CALLOUTS: {"issuer"},
+    INTROSPECTIONS: {"issuer", "outcome"},
+    DECISIONS: {"issuer", "outcome"},
 }
 OUTCOMES = {
     REQUESTS: {"allowed", "anonymous", "public", "refused", "reported"},
     KEYS: {"hit", "miss"},
     FETCHES: {"success", "failure"},
+    INTROSPECTIONS: {"active", "inactive", "failure", "cached"},
+    DECISIONS: {"granted", "denied", "inactive", "failure", "cached"},
 }
 REASONS = {*table.reasons(), "none", "preflight", "internal_error"}
 SAMPLE = re.compile(r"([a-z_]+)\{(.*)\} (\S+)")
@@ -143,6 +149,44 @@ def test_fetches(envoy, gateway, mint):
     assert fetches("metrics_down", "success") == 0
 
 
+ASKED = "metrics_asked"
+
+
+@pytest.fixture
+def asking(envoy, gateway):
+    """Sends requests to one of Envoy's workers, and gives the counters that have grown."""
+
+    def ask(*tokens):
+        before = samples(envoy)
+        with client.Connection(gateway.address) as connection:
+            for token in tokens:
+                connection.send("GET", "/metrics-asked/orders", [("authorization", f"Bearer {token}")])
+        after = samples(envoy)
+        return grown(before, after, INTROSPECTIONS), grown(before, after, DECISIONS)
+
+    return ask
+
+
+def test_introspections_and_decisions(asking, mint):
+    token = mint(issuer="metrics-asked", opaque=True)
+    assert asking(token) == ({(ASKED, "active"): 1}, {(ASKED, "granted"): 1})
+    other = mint(issuer="metrics-asked", opaque=True)
+    assert asking(other, other, other) == (
+        {(ASKED, "active"): 1, (ASKED, "cached"): 2},
+        {(ASKED, "granted"): 1, (ASKED, "cached"): 2},
+    )
+    inactive = mint(issuer="metrics-asked", opaque=True, introspection="inactive")
+    assert asking(inactive, inactive) == ({(ASKED, "inactive"): 1, (ASKED, "cached"): 1}, {})
+
+
+def test_introspections_and_decisions_that_fail(asking, stub, mint):
+    with stub["metrics-asked"].answering(introspection="garbage"):
+        assert asking(mint(issuer="metrics-asked", opaque=True)) == ({(ASKED, "failure"): 1}, {})
+    with stub["metrics-asked"].answering(decision="garbage"):
+        token = mint(issuer="metrics-asked", opaque=True)
+        assert asking(token) == ({(ASKED, "active"): 1}, {(ASKED, "failure"): 1})
+
+
 def test_how_long_callouts_take(envoy):
     # Envoy adds up histograms every five seconds.
     eventually(lambda: samples(envoy)[f"{CALLOUTS}_count", (("issuer", "metrics_shop"),)] >= 1)
@@ -173,6 +217,8 @@ def test_names(envoy):
         rf"requests_issuer_(?:{issuer})_outcome_(?:{'|'.join(OUTCOMES[REQUESTS])})_reason_(?:{'|'.join(REASONS)})"
         rf"|keys_issuer_(?:{issuer})_outcome_(?:hit|miss)"
         rf"|key_fetches_issuer_(?:{issuer})_outcome_(?:success|failure)"
+        rf"|introspections_issuer_(?:{issuer})_outcome_(?:{'|'.join(OUTCOMES[INTROSPECTIONS])})"
+        rf"|decisions_issuer_(?:{issuer})_outcome_(?:{'|'.join(OUTCOMES[DECISIONS])})"
         rf"|callout_milliseconds_issuer_(?:{issuer}))"
     )
     names = [line.partition(":")[0] for line in envoy.admin("/stats?filter=^wasmcustom").splitlines() if line]

@@ -8,6 +8,7 @@ import json
 import jsonschema
 import pytest
 
+from tests.e2e import bad_inquiries
 from tests.e2e.bad_configurations import BAD
 from tests.e2e.configurations import configurations, examples
 from tests.stack import ROOT
@@ -43,6 +44,7 @@ BEYOND_A_SCHEMA = {
     "signing JWK: another kind's algorithm",
     "public_key_location: another key's",
     "upstream_jwt.jwks_path: a secret's JWK alone",
+    *bad_inquiries.BEYOND_A_SCHEMA,
 }
 
 

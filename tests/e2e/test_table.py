@@ -20,6 +20,9 @@ IDENTITY = [
 ]  # fmt: skip
 # What no request can bring about: the crates' own tests do.
 NO_REQUEST_HAS = {"signing_failed", "too_many_waiting", "unannounced_body"}
+UMA_CHALLENGE = re.compile(
+    r'UMA realm="(?P<realm>[^"\\]*)", as_uri="(?P<as_uri>[^"\\]*)", ticket="(?P<ticket>[^"\\]*)"'
+)
 CHALLENGE = re.compile(r'Bearer ([a-z_]+="[^"\\]*"(?:, [a-z_]+="[^"\\]*")*)')
 
 
@@ -41,12 +44,14 @@ def test_case(case, gateway, upstream, stub):
     body = client.BODIES[case["request"]["body"]]
     # It tells this request from all others at the upstream.
     tag = uuid.uuid4().hex
+    before = asked(stub, minted)
 
     sent = [*headers, ("x-request-tag", tag)]
     response = client.send(address, method, f"/{case['configuration']}/{path}", sent, body)
 
     expected = case[EXPECTED]
     assert response.status in expected["status"], response
+    inquired(case, stub, minted, before)
     if "jwks" in expected:
         assert upstream.tagged(tag) == 0, "the gateway itself has the keys"
         signing = upstream_jwt.upstream_jwt(CONFIGURATIONS[case["configuration"]], path)
@@ -57,10 +62,12 @@ def test_case(case, gateway, upstream, stub):
         # Some answers have no body to look at: Envoy passes none on of an upgrade's.
         if method != "HEAD" and "upgrade" not in case["request"]["headers"]:
             passed_on(case, minted, response.json, body)
+            replaced(case, stub, minted, response.json)
             signed(case, minted, response.json, address)
         return
     assert upstream.tagged(tag) == 0, "the request was refused and yet went up"
     refused(case, response, minted)
+    ticketed(case, stub, response)
     if gateway.tells_reasons and "label" in expected:
         assert response.header("x-details") == f"jwt_keycloak{{{expected['label']}}}"
 
@@ -76,7 +83,8 @@ def passed_on(case, minted, received, body):
     assert received["path"] == f"/{case['configuration']}/{expected.get('path', path)}"
     given = CONFIGURATIONS[case["configuration"]]
     stated = {**given["config"], **policy_of(given, path)}
-    if stated.get("upstream_token", "keep") != "keep":
+    # One that its issuer has no other JWT for goes up itself.
+    if stated.get("upstream_token", "keep") != "keep" and expected.get("token") != "own":
         assert not repeated(minted, str(received)), "the token is hidden and yet went up"
     assert received["body_length"] == len(body.octets if body else b"")
     if body:
@@ -87,6 +95,16 @@ def passed_on(case, minted, received, body):
         values = [] if wanted is None else wanted if isinstance(wanted, list) else [wanted]
         values = [table.placed(value, minted) for value in values]
         assert [value for key, value in received["headers"] if folded(key) == folded(name)] == values, name
+
+
+def replaced(case, stub, minted, received):
+    """`upstream_token: introspected`: what goes up in the token's place, in one header and nowhere else."""
+    wanted = case[EXPECTED].get("upstream", {}).get("token")
+    if wanted is None:
+        return
+    goes_up = {"own": [minted["token"]], "introspected": stub.issued(minted["token"])[-1:]}[wanted]
+    assert [value for name, value in received["headers"] if name == "authorization"] == [f"Bearer {goes_up[0]}"]
+    assert str(received).count(goes_up[0]) == 1
 
 
 def signed(case, minted, received, address):
@@ -100,6 +118,46 @@ def signed(case, minted, received, address):
     elif signing or "jwt" in expected:
         sent = upstream_jwt.Sent(address, name, CONFIGURATIONS[name], path, received, minted.get("token"))
         upstream_jwt.check(sent, wanted)
+
+
+# What issuers are asked
+
+
+ACCEPT = {"json": "application/json", "jwt": "application/jwt", "signed": "application/token-introspection+jwt"}
+
+
+def asked(stub, minted):
+    """How often all issuers together were asked about these tokens, so far."""
+    return {what: sum(stub.asked(what, token) for token in minted.values()) for what in table.QUESTIONS}
+
+
+def inquired(case, stub, minted, before):
+    """As often as the case says, and in the words that it says."""
+    expected = case[EXPECTED]
+    after = asked(stub, minted)
+    for what, wanted in expected.get("calls", {}).items():
+        wanted = wanted if isinstance(wanted, list) else [wanted]
+        assert after[what] - before[what] in wanted, f"calls: {what}"
+    if "decisions" in expected:
+        questions = [each for token in minted.values() for each in stub.questions("decision", token)]
+        assert len(questions) == len(expected["decisions"]), questions
+        for question, wanted in zip(questions, expected["decisions"], strict=True):
+            permission = ",".join(question.fields["permission"])
+            fields = {**question.fields, "client": question.client, "permission": permission}
+            assert {name: fields.get(name) for name in wanted} == wanted
+    configured = CONFIGURATIONS[case["configuration"]]
+    for token in minted.values():
+        for question in stub.questions("introspection", token):
+            assert question.accept == ACCEPT[response_kind(configured, case["request"]["path"])]
+
+
+def response_kind(configured, path):
+    """What kind of answer a configuration asks for."""
+    policy = {**configured["config"], **policy_of(configured, path)}
+    if policy.get("upstream_token") == "introspected":
+        return "jwt"
+    stated = {**(configured["config"].get("introspection") or {}), **(policy.get("introspection") or {})}
+    return stated.get("response", "json")
 
 
 # What does not
@@ -118,8 +176,8 @@ def refused(case, response, minted):
 
 
 def repeated(minted, shown):
-    """Parts of tokens that somebody can read there."""
-    parts = [part for token in minted.values() for part in token.split(".")]
+    """Parts of tokens that somebody can read there. Headers say nothing, and are as those of other JWTs."""
+    parts = [part for token in minted.values() for part in (token.split(".")[1:] if "." in token else [token])]
     return [part for part in parts if len(part) > 8 and part in shown]
 
 
@@ -145,6 +203,8 @@ def challenged(case, response):
     """WWW-Authenticate (RFC 6750, 3; RFC 9110, 11.6.1)."""
     expected = case[EXPECTED]
     header = response.header("www-authenticate")
+    if "uma" in expected:
+        return  # ticketed() looks at it
     if expected.get("challenge") == "none":
         assert header is None
         return
@@ -160,6 +220,25 @@ def challenged(case, response):
         assert parameters == response.json
     if expected.get("scope") != "any":
         assert scope == (scopes_that_would_do(case) if response.status == 403 else None)
+
+
+def ticketed(case, stub, response):
+    """A permission ticket (UMA 2.0 Grant, 3.2.1), or the word that there is none (3.2.2)."""
+    wanted = case[EXPECTED].get("uma")
+    if wanted is None:
+        return
+    header = response.header("www-authenticate") or ""
+    if wanted == "unreachable":
+        assert response.header("warning") == '199 - "UMA Authorization Server Unreachable"'
+        assert "UMA" not in header
+        return
+    match = UMA_CHALLENGE.fullmatch(header)
+    assert match, header
+    assert match["realm"] == case[EXPECTED].get("realm", "keycloak")
+    permissions = stub.ticket(match["ticket"])
+    assert permissions is not None, "nobody has given out this ticket"
+    assert [f"{resource}#{','.join(scopes)}".rstrip("#") for resource, scopes in permissions] == wanted
+    assert match["as_uri"] in [issuer.iss for issuer in stub if issuer.endpoints.ticket(match["ticket"])]
 
 
 def scopes_that_would_do(case):

@@ -6,19 +6,24 @@ algorithm, header, claims, or the finished text.
 
 import json
 import re
+import secrets
 import time
 import uuid
 
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from tests.e2e.known_token import Known
 from tests.e2e.signing import base64url, from_base64url
 
-MINTED = []  # every token of this run, for the test that searches the log for them
+MINTED = []  # every JWT of this run, for the test that searches the log for them
+OPAQUE = []  # and every token that is none
 
-RECIPE = {
-    "verbatim", "issuer", "key", "alg", "secret", "kid",
-    "header", "claims", "duplicate", "payload", "tamper",
+SIGNED = {
+    "issuer", "key", "alg", "secret", "kid", "header", "claims", "duplicate", "payload", "tamper",
 }  # fmt: skip
+RECIPE = {"verbatim", "opaque", "lightweight", "introspection", "introspection_jwt", *SIGNED}
+# All that a lightweight access token of Keycloak's has.
+LIGHTWEIGHT = {"exp", "iat", "jti", "iss", "sub", "typ", "azp", "scope", "sid"}
 
 
 def mint(stub, recipe):
@@ -29,12 +34,43 @@ def mint(stub, recipe):
     if "verbatim" in recipe:
         return recipe["verbatim"]
     issuer = stub[recipe.get("issuer", "main")]
+    stated = recipe.get("claims", {})
+    if recipe.get("lightweight"):
+        stated = {"jti": f"trltcc:{uuid.uuid4()}", **stated}
+    claims = _changed(good_claims(issuer.iss), stated)
+    if "opaque" in recipe:
+        token = _opaque(recipe["opaque"])
+        OPAQUE.append(token)
+    else:
+        is_light = recipe.get("lightweight")
+        shown = {name: value for name, value in claims.items() if name in LIGHTWEIGHT} if is_light else claims
+        token = _signed(stub, issuer, recipe, {"typ": "JWT"}, shown)
+        MINTED.append(token)
+    _made_known(stub, issuer, recipe, token, claims)
+    return token
+
+
+def claims_of(token):
+    """What a token of this run says, or its issuer says of it when it is asked."""
+    return _CLAIMS[token] if token in _CLAIMS else json.loads(from_base64url(token.split(".")[1]))
+
+
+_CLAIMS = {}  # of opaque and lightweight tokens
+
+
+def _opaque(template):
+    """`true`, or a text with `{random}` in it."""
+    text = "{random}" if template is True else template
+    return re.sub(r"\{random\}", lambda _: secrets.token_urlsafe(32), text)
+
+
+def _signed(stub, issuer, recipe, header, claims):
+    """A JWT by the members of a recipe that say how one is made."""
     key = stub.key(recipe.get("key", "rs256"), issuer.name)
     alg = recipe.get("alg", key.default_alg())
-    header = {"alg": alg, "typ": "JWT", "kid": recipe.get("kid", key.kid)}
+    header = {"alg": alg, **header, "kid": recipe.get("kid", key.kid)}
     header = _changed(header, recipe.get("header", {}))
     header = {k: _other_keys(stub, issuer, v) for k, v in header.items()}
-    claims = _changed(good_claims(issuer.iss), recipe.get("claims", {}))
     duplicate = recipe.get("duplicate", {})
     payload = recipe.get("payload", _json(claims, duplicate.get("claims", {})))
     signed = ".".join(
@@ -44,8 +80,29 @@ def mint(stub, recipe):
     for step in recipe.get("tamper", []):
         ((change, argument),) = step.items() if isinstance(step, dict) else ((step, None),)
         token = TAMPERING[change](token, argument)
-    MINTED.append(token)
     return token
+
+
+def _made_known(stub, issuer, recipe, token, claims):
+    """To its issuer. What nobody of that name signed is inactive, unless the recipe says otherwise."""
+
+    def sign(jwt, header, claims):
+        """For an answer."""
+        unknown = set(jwt) - SIGNED - {"verbatim"}
+        assert not unknown, f"introspection_jwt knows no {sorted(unknown)}"
+        of = stub[jwt["issuer"]] if "issuer" in jwt else issuer
+        claims = _changed(claims, jwt.get("claims", {}))
+        text = jwt["verbatim"] if "verbatim" in jwt else _signed(stub, of, jwt, header, claims)
+        MINTED.append(text)
+        return text
+
+    key = recipe.get("key", "rs256")
+    is_its_own = "opaque" in recipe or ("tamper" not in recipe and issuer.has(key))
+    stated = recipe.get("introspection", "active" if is_its_own else "inactive")
+    known = Known(claims, stated, recipe.get("introspection_jwt"), sign, _changed, lambda members: _json(members, {}))
+    issuer.endpoints.known[token] = known
+    if "opaque" in recipe or recipe.get("lightweight"):
+        _CLAIMS[token] = {name: value for name, value in known.answer.items() if name not in ("active", "username")}
 
 
 def good_claims(iss):

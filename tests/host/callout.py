@@ -18,8 +18,8 @@ class Outcome:
     length: int | None = None
 
 
-def get(address, call):
-    """Sends a Call to (host, port)."""
+def send(address, call):
+    """Sends a Call to (host, port), and waits for what becomes of it."""
     outcome = Outcome("failed")
     if address is None:
         return outcome
@@ -27,7 +27,7 @@ def get(address, call):
     try:
         connection.connect()
         outcome.ended = "closed"
-        _send(connection, call.fields)
+        _send(connection, call)
         answer = connection.getresponse()
         outcome.status = answer.status
         outcome.fields = [(name.lower().encode(), value.encode()) for name, value in answer.getheaders()]
@@ -44,12 +44,11 @@ def get(address, call):
     return outcome
 
 
-def _send(connection, fields):
-    method, path = fields[b":method"].decode(), fields[b":path"].decode()
-    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-    connection.putheader("host", fields.get(b":authority", b""))
-    for name, value in fields.items():
+def _send(connection, call):
+    connection.putrequest(call.method, call.path, skip_host=True, skip_accept_encoding=True)
+    connection.putheader("host", call.fields.get(b":authority", b""))
+    for name, value in call.fields.items():
         if not name.startswith(b":"):
             connection.putheader(name.decode(), value)
     connection.putheader("connection", "close")
-    connection.endheaders()
+    connection.endheaders(call.body or None)

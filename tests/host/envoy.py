@@ -6,9 +6,18 @@ import os
 from tests.host import foreign
 from tests.host.host_calls import BAD_ARGUMENT, CALL_HEADERS, NOT_FOUND, OK, REQUEST_TRAILERS
 from tests.host.vm import Trap
-from tests.host.worker import CONTINUE, Request, Worker
+from tests.host.worker import CONTINUE, Answer, Crash, Request, Worker
 
 ROUTE_POLICY = ["xds", "route_metadata", "filter_metadata", "jwt_keycloak", "policy"]
+
+
+def _own_answer(status, why):
+    return Answer([(b":status", b"%d" % status), (b"content-type", b"text/plain")], why)
+
+
+# What Envoy says itself where a callout brings nothing. To a filter it is an answer as any other.
+UNREACHABLE = _own_answer(503, b"upstream connect error or disconnect/reset before headers")
+TIMED_OUT = _own_answer(504, b"upstream request timeout")
 
 
 class EnvoyWorker(Worker):
@@ -25,6 +34,7 @@ class EnvoyWorker(Worker):
         self.dead = False
         self.policies = {}  # path -> the policy that its route names
         self._resumed = []  # requests that go on as soon as the module's callback is over
+        self._leaving = {}  # contexts of requests that are over, and when that was
         self.load()
 
     def configure(self, configuration):
@@ -33,7 +43,7 @@ class EnvoyWorker(Worker):
         return root if taken else None
 
     def answer(self, call, answer):
-        """The answer to a callout. Its client may have gone: then it is lost, or comes all the same."""
+        """The answer to a callout. Its client may have gone: it comes all the same."""
         self.calls.pop(call.token, None)
         self._deliver(call.context, call.token, answer)
 
@@ -178,8 +188,18 @@ class EnvoyWorker(Worker):
         path = next(value for name, value in request.fields if name == b":path")
         request.upstream = (path, [field for field in request.fields if not field[0].startswith(b":")])
 
+    def leave(self, request):
+        super().leave(request)
+        self._leaving = {context: when for context, when in self._leaving.items() if when == self.now}
+        self._leaving[request.context] = self.now
+
+    def _is_leaving(self, context):
+        """It is over, and its memory is not yet gone: that happens when the event loop comes round. Here it
+        does when time has passed."""
+        return self._leaving.get(context) == self.now
+
     def _forget_calls(self, request):
-        """The host may still bring the answer: it goes to the root."""
+        """All are the root's."""
 
     def _trapped(self, context, callback):
         self.dead = True
@@ -202,7 +222,7 @@ class EnvoyWorker(Worker):
 
     def proxy_set_effective_context(self, context):
         known = context in self.requests or context in self.configurations
-        if not known:
+        if not known and not self._is_leaving(context):
             return BAD_ARGUMENT
         self.effective = context
         return OK
@@ -271,6 +291,8 @@ class EnvoyWorker(Worker):
         return version == 0 or (found is not None and found[1] == version)
 
     def _local_response(self, response, grpc_status):
+        if self._is_leaving(self._here()):
+            raise Crash("a request that is over was answered")
         request = self.requests.get(self._here())
         if request is None or request.is_over:
             return OK  # and nothing happens
@@ -284,11 +306,15 @@ class EnvoyWorker(Worker):
         request.response = response
         return OK
 
-    def _make_call(self, target, fields, timeout):
+    def _make_call(self, target, fields, body, timeout):
+        """The root's, whoever sends it."""
         if not target:
             return None
+        if body:
+            # Whatever the filter says.
+            fields[b"content-length"] = b"%d" % len(body)
         owner = self._here()
-        return self._new_call(self._root_of(owner), owner, target, fields, timeout)
+        return self._new_call(self._root_of(owner), owner, target, fields, body, timeout)
 
     def _foreign(self, name, arguments):
         return foreign.sign(arguments) if name == b"sign" else (NOT_FOUND, None)

@@ -3,7 +3,7 @@ callouts go, and what becomes of their answers."""
 
 import re
 
-from tests.host.envoy import EnvoyWorker
+from tests.host.envoy import TIMED_OUT, UNREACHABLE, EnvoyWorker
 from tests.host.wasmx import WasmxWorker
 from tests.host.wasmx_calls import TARGET
 from tests.host.worker import FAILED, Answer
@@ -57,14 +57,17 @@ class EnvoyGateway(_Gateway, EnvoyWorker):
         return self.clusters[cluster]
 
     def answer_of(self, outcome):
-        if outcome.ended != "ok":
+        if outcome.ended == "ok":
+            return _whole(outcome)
+        # Before the answer's fields Envoy says itself what is wrong; later the call has failed.
+        if outcome.status is not None:
             return FAILED
-        return _whole(outcome)
+        return TIMED_OUT if outcome.ended == "timeout" else UNREACHABLE
 
-    def _make_call(self, target, fields, timeout):
+    def _make_call(self, target, fields, body, timeout):
         if target not in self.clusters:
             return None
-        return super()._make_call(target, fields, timeout)
+        return super()._make_call(target, fields, body, timeout)
 
 
 class WasmxGateway(_Gateway, WasmxWorker):

@@ -147,11 +147,15 @@ class HostCalls:
         return self._local_response(response, None if grpc_status == 0xFFFFFFFF else grpc_status)
 
     def proxy_http_call(
-        self, target, target_size, fields, fields_size, _body, _body_size, _trailers, _trailers_size, timeout, token
+        self, target, target_size, fields, fields_size, body, body_size, _trailers, _trailers_size, timeout, token
     ):  # fmt: skip
+        fields = header_map.decode(self.vm.read(fields, fields_size))
+        # WasmX writes them as they are: what is told as one field would be another, too.
+        assert not any(set(b"\r\n\0") & set(value) for _, value in fields), fields
         call = self._make_call(
             self.vm.read(target, target_size).decode(),
-            dict(header_map.decode(self.vm.read(fields, fields_size))),
+            dict(fields),
+            self.vm.read(body, body_size) if body_size else b"",
             timeout,
         )
         if call is None:

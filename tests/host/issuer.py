@@ -5,6 +5,7 @@ import json
 import uuid
 
 from tests.e2e.signing import Key, base64url, compact_json
+from tests.host.endpoints import Endpoints
 from tests.host.worker import Answer
 
 START = 1_800_000_000_000  # milliseconds
@@ -12,6 +13,7 @@ AUTHORITY = "keycloak:8080"
 # The quickest to sign with and to verify.
 ALG = "EdDSA"
 SPECIFICATION = {"kty": "OKP", "crv": "Ed25519", "alg": ALG, "use": "sig"}
+LIGHTWEIGHT = ["exp", "iat", "jti", "iss", "typ", "azp", "sid", "scope"]
 
 
 class Issuer:
@@ -21,7 +23,9 @@ class Issuer:
         self.path = f"/realms/{realm}"
         self.iss = f"http://{AUTHORITY}{self.path}"
         self.keys = [Key("first", SPECIFICATION)]
+        self.endpoints = Endpoints(self)
         self._stranger = Key("stranger", SPECIFICATION)
+        self._known = {}  # token -> the key that it needs, if any, and all its claims
 
     def rotate(self):
         """A new key beside the others."""
@@ -32,18 +36,52 @@ class Issuer:
             f"{self.path}/.well-known/openid-configuration": {
                 "issuer": self.iss,
                 "jwks_uri": f"{self.iss}/certs",
+                **self.endpoints.metadata(),
             },
             f"{self.path}/certs": {"keys": [key.jwk() for key in self.keys]},
         }
 
-    def answer(self, call):
-        """What it answers to a callout."""
+    def answer(self, call, now=START):
+        """What it answers to a callout, at a time in milliseconds."""
+        if call.method == "POST":
+            return self.endpoints.answer(call, now)
         document = self.documents().get(call.path)
         return Answer.of(200, json.dumps(document).encode()) if document else Answer.of(404)
 
     def token(self, key=None, now=START, kid=None, **claims):
         """A good one, but for the claims that differ; null removes one."""
         key = key or self.keys[0]
+        members = self._claims(now, claims)
+        token = self.signed(members, key, kid)
+        self._known[token] = key, members
+        return token
+
+    def lightweight(self, now=START, **claims):
+        """Keycloak's, which says little; who asks is told the rest."""
+        members = self._claims(now, {"jti": f"onltro:{uuid.uuid4()}", **claims})
+        token = self.signed({name: members[name] for name in LIGHTWEIGHT if name in members})
+        self._known[token] = self.keys[0], members
+        return token
+
+    def opaque(self, now=START, **claims):
+        """One that is no JWT."""
+        token = uuid.uuid4().hex
+        self._known[token] = None, self._claims(now, claims)
+        return token
+
+    def claims_of(self, token):
+        """Of a token that it made, if the key for it is one of its own, and has not been withdrawn."""
+        key, claims = self._known.get(token, (None, None))
+        return claims if key is None or key in self.keys else None
+
+    def signed(self, claims, key=None, kid=None, typ="JWT"):
+        """Any JWT."""
+        key = key or self.keys[0]
+        header = {"alg": ALG, "typ": typ, "kid": kid or key.kid}
+        signed = ".".join(base64url(compact_json(part)) for part in (header, claims))
+        return f"{signed}.{base64url(key.sign(ALG, signed.encode()))}"
+
+    def _claims(self, now, claims):
         seconds = now // 1000
         members = {
             "exp": seconds + 36_000,
@@ -57,10 +95,7 @@ class Issuer:
             "scope": "email",
             **claims,
         }
-        members = {name: value for name, value in members.items() if value is not None}
-        header = {"alg": ALG, "typ": "JWT", "kid": kid or key.kid}
-        signed = ".".join(base64url(compact_json(part)) for part in (header, members))
-        return f"{signed}.{base64url(key.sign(ALG, signed.encode()))}"
+        return {name: value for name, value in members.items() if value is not None}
 
     def forged(self, **claims):
         """By somebody else, who says that it is by the issuer's key."""

@@ -18,11 +18,15 @@ from tests.host.scene import PROFILES
 # A body's answer: Pause, and Continue at its end.
 UNTIL_END = 2
 # What it can do, in this order; each has a slot for its result: status, address, size.
-ACTS = ["read", "pairs", "get", "set", "property", "sign", "random", "call", "answer", "continue", "trap"]
+ACTS = [
+    "enter", "read", "pairs", "get", "set", "property", "sign", "random", "call", "back", "answer", "continue", "trap",
+]  # fmt: skip
 CALLBACKS = ["headers", "body", "trailers", "tick", "response"]
 # Where what it needs stands in its memory: two numbers for each callback, the slots, and texts.
-ANSWERS, SLOTS, REQUEST, OFFSET = 0, 64, 248, 252
-TEXTS = {"name": 1024, "target": 1040, "function": 1100, "property": 1200, "fields": 1400, "arguments": 2048}
+ANSWERS, SLOTS, REQUEST, OFFSET, ENTERED, OWN = 0, 64, 300, 304, 308, 312
+TEXTS = {
+    "name": 1024, "target": 1040, "function": 1100, "property": 1200, "fields": 1400, "body": 1800, "arguments": 2048,
+}  # fmt: skip
 
 
 def _module():
@@ -30,6 +34,9 @@ def _module():
     at = {text: f"(i32.const {address + 4}) (i32.load (i32.const {address}))" for text, address in TEXTS.items()}
     given = {act: f"(i32.const {address + 4}) (i32.const {address + 8})" for act, address in slot.items()}
     acts = {
+        # Of another context, and back.
+        "enter": f"(call $effective (i32.load (i32.const {ENTERED})))",
+        "back": f"(call $effective (i32.load (i32.const {OWN})))",
         "read": f"(call $buffer (i32.const 0) (i32.load (i32.const {OFFSET})) (i32.const 0x7fffffff) {given['read']})",
         "pairs": f"(call $pairs (i32.const 0) {given['pairs']})",
         "get": f"(call $get (i32.const 0) {at['name']} {given['get']})",
@@ -37,7 +44,7 @@ def _module():
         "property": f"(call $property {at['property']} {given['property']})",
         "sign": f"(call $foreign {at['function']} {at['arguments']} {given['sign']})",
         "random": "(call $random (i32.const 900) (i32.const 16))",
-        "call": f"(call $http {at['target']} {at['fields']} (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)"
+        "call": f"(call $http {at['target']} {at['fields']} {at['body']} (i32.const 0) (i32.const 0)"
         f" (i32.const 1000) (i32.const {slot['call'] + 4}))",
         "answer": "(call $answer (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)"
         " (i32.const 0) (i32.const 0) (i32.const -1))",
@@ -61,6 +68,7 @@ def _module():
             answer = f"(select (i32.eqz (local.get 2)) {answer} {until_end})"
         return (
             f'(func (export "proxy_on_{name}") (param {parameters}) {result} {before}'
+            f" (i32.store (i32.const {OWN}) (local.get 0))"
             f" (call $do (i32.load (i32.const {ANSWERS + 8 * index + 4}))) {answer})"
         )
 
@@ -158,9 +166,17 @@ class Puppet:
     def offset(self, offset):
         self.worker.vm.write_number(OFFSET, offset)
 
+    def enters(self, context):
+        """Whose context it enters."""
+        self.worker.vm.write_number(ENTERED, context)
+
+    def acts_for(self, context):
+        """For whom it acts in ticks and answers (where the host lets it)."""
+        self.worker.vm.write_number(REQUEST, context)
+
     def tick_for(self, request):
-        """A tick in which it acts for a request (where the host lets it)."""
-        self.worker.vm.write_number(REQUEST, request.context)
+        """A tick in which it acts for a request."""
+        self.acts_for(request.context)
         self.worker.tick(self.root)
 
     def send(self, **named):

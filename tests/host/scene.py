@@ -36,7 +36,7 @@ class Scene:
         """The issuer answers until nothing is under way."""
         while self.worker.calls:
             call = self.calls()[0]
-            self.worker.answer(call, self.issuer.answer(call))
+            self.worker.answer(call, self.issuer.answer(call, self.worker.now))
 
     def pass_time(self, milliseconds):
         """Ticks on the way included."""

@@ -156,7 +156,7 @@ class Server:
                 held.tell()
 
     def _call(self, call):
-        outcome = callout.get(self._worker.address_of(call.target), call)
+        outcome = callout.send(self._worker.address_of(call.target), call)
         with contextlib.suppress(Down), self._inside() as worker:
             # Its request may have gone, and the call with it.
             if call.token in worker.calls and not self._closed.is_set():

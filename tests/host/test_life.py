@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.host.faults import failing
 from tests.host.issuer import ALG, Issuer
 from tests.host.wasmx import WasmxWorker
 from tests.host.worker import CONTINUE, FAILED, PAUSE, Answer
@@ -23,6 +24,12 @@ def test_keys_are_fetched_by_the_tick_before_anybody_asks(either):
     assert scene.send(scene.issuer.token()).status == 200
     assert scene.send(scene.issuer.token(exp=1)).status == 401
     assert scene.send().status == 401
+
+
+def test_a_host_without_randomness_is_told_of(either):
+    scene = either(fault=failing("random_get", 29))
+    assert ("error", "the host has no randomness: HostError(29)") in scene.worker.log
+    assert scene.warm().send(scene.issuer.token()).status == 200
 
 
 def test_many_requests_wait_at_once_and_each_is_decided_once(either):

@@ -241,6 +241,23 @@ def test_envoys_body_that_never_ends_is_not_waited_for_for_ever(envoy):
     scene.worker.body(request, b"b", True)
 
 
+@pytest.mark.parametrize("is_warm", [True, False], ids=["keys are there", "keys are fetched"])
+def test_envoys_body_that_ends_while_there_is_no_clock_is_refused_at_once(envoy, is_warm):
+    scene = envoy(hashing(), **HELD)
+    if is_warm:
+        scene.warm()
+    request = scene.send(scene.issuer.token(), has_body=True)
+    scene.worker.fault = failing("proxy_get_current_time_nanoseconds", 10)
+    scene.worker.body(request, b"ab", False)
+    assert request.status is None
+    scene.worker.body(request, b"c", True)
+    assert request.status == 500
+    scene.worker.fault = lambda name: None
+    scene.answer_all()
+    scene.pass_time(40_000)
+    assert request.upstream is None
+
+
 def test_who_waits_for_a_body_may_go(envoy):
     scene = envoy(hashing(), **HELD).warm()
     request = scene.send(scene.issuer.token(), method="POST", has_body=True)

@@ -14,6 +14,8 @@ import random
 import sys
 import time
 
+from tests.host.endpoints import unusable
+from tests.host.envoy import TIMED_OUT, UNREACHABLE
 from tests.host.gateway_jwt import hashing, signing, verified
 from tests.host.issuer import ALG, START, Issuer, bearer
 from tests.host.scene import MODULE, PROFILES
@@ -152,7 +154,7 @@ class Walk:
             return
         call = self.random.choice(list(self.worker.calls.values()))
         roll = self.random.random()
-        self.worker.answer(call, self.issuer.answer(call) if roll < 0.7 else self.bad_answer(call))
+        self.worker.answer(call, self.good_answer(call) if roll < 0.7 else self.bad_answer(call))
 
     def tick(self):
         self.worker.now += 250
@@ -240,13 +242,18 @@ class Walk:
             self.tokens[which] = text, sub
         return self.tokens[which]
 
+    def good_answer(self, call):
+        return self.issuer.answer(call, self.worker.now)
+
     def bad_answer(self, call):
-        good = self.issuer.answer(call) if call else Answer.of(200, b"{}")
+        if call and call.method == "POST" and self.random.random() < 0.5:
+            return self.random.choice(unusable(self.issuer, call))
+        good = self.good_answer(call) if call else Answer.of(200, b"{}")
         cut = Answer.of(200, good.body[: len(good.body) // 2])
         cut.told_size = len(good.body)
         return self.random.choice(
             [
-                FAILED, Answer.of(500), Answer.of(302), Answer.of(200), Answer.of(200, b"<html>"), cut,
+                FAILED, UNREACHABLE, TIMED_OUT, Answer.of(500), Answer.of(302), Answer.of(200), Answer.of(200, b"<html>"), cut,
                 Answer.of(200, good.body[: len(good.body) // 2]), Answer.of(200, b"\xff" * 100),
                 Answer([(b":dispatch_status", b"ok")]), Answer([(b":status", b"\xff")], good.body),
                 Answer.of(200, good.body, **{":dispatch_status": "timeout"}), Answer.of(200, b"[" * 5000),
@@ -369,7 +376,7 @@ class Walk:
         for _ in range(ticks):
             for call in list(self.worker.calls.values()):
                 if call.token in self.worker.calls:
-                    self.worker.answer(call, self.issuer.answer(call))
+                    self.worker.answer(call, self.good_answer(call))
             self.tick()
             self.look()
 

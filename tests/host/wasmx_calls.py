@@ -141,7 +141,7 @@ class WasmxCalls:
         request.stashed = (status, fields, body + b"\n")
         return OK
 
-    def _make_call(self, target, fields, timeout):
+    def _make_call(self, target, fields, body, timeout):
         if self.callback not in ASKING:
             raise Trap(f"dispatch in {self.callback}")
         match = TARGET.fullmatch(target)
@@ -149,7 +149,9 @@ class WasmxCalls:
             raise Trap(f"bad target {target!r}")
         if not fields.get(b":method") or not fields.get(b":path"):
             raise Trap("no :method or no :path")
-        return self._new_call(self.active, self.active, target, fields, timeout)
+        # Of every call, unless the filter says another.
+        fields.setdefault(b"content-length", b"%d" % len(body))
+        return self._new_call(self.active, self.active, target, fields, body, timeout)
 
     def _foreign(self, name, _arguments):
         if name != b"resolve_lua" or self.callback not in ASKING:

@@ -6,6 +6,7 @@ notes what becomes of each request. What the hosts do in a different way is in e
 """
 
 import dataclasses
+import urllib.parse
 
 from tests.host.randomness import constant
 from tests.host.body import Body
@@ -44,18 +45,29 @@ FAILED = Answer([])
 
 @dataclasses.dataclass
 class Call:
-    """A callout under way. `context` is where its answer goes, `owner` who sent it."""
+    """A callout under way. `context` is where its answer goes, `owner` who sent it. `fields` are those
+    that go out, with what the host itself adds."""
 
     token: int
     context: int
     owner: int
     target: str
     fields: dict
+    body: bytes
     timeout: int
+
+    @property
+    def method(self):
+        return self.fields[b":method"].decode()
 
     @property
     def path(self):
         return self.fields[b":path"].decode()
+
+    @property
+    def form(self):
+        """Its body as a form: values by name, in their order."""
+        return urllib.parse.parse_qs(self.body.decode(), keep_blank_values=True, strict_parsing=bool(self.body))
 
 
 class Request:
@@ -232,9 +244,9 @@ class Worker(HostCalls):
         self.last_context += 1
         return self.last_context
 
-    def _new_call(self, context, owner, target, fields, timeout):
+    def _new_call(self, context, owner, target, fields, body, timeout):
         self.last_token += 1
-        return Call(self.last_token, context, owner, target, fields, timeout)
+        return Call(self.last_token, context, owner, target, fields, body, timeout)
 
     def _call(self, name):
         act = getattr(self, name)

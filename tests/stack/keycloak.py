@@ -142,6 +142,25 @@ class Keycloak:
         )
         return answer["access_token"]
 
+    def requesting_party_token(self, realm, token, **form):
+        """A token that says what its holder may do, by a ticket or for a resource server (UMA 2.0 Grant, 3.3)."""
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:uma-ticket", **form}
+        return self._json("POST", self.token_endpoint(realm), form=form, token=token)["access_token"]
+
+    def revoke(self, realm, token, client_id, client_secret=None):
+        """The token is good no longer (RFC 7009)."""
+        form = {"token": token, "client_id": client_id, "client_secret": client_secret}
+        self._end(realm, "revoke", form)
+
+    def log_out(self, realm, refresh_token, client_id, client_secret=None):
+        """Ends the session that a refresh token belongs to."""
+        form = {"refresh_token": refresh_token, "client_id": client_id, "client_secret": client_secret}
+        self._end(realm, "logout", form)
+
+    def _end(self, realm, endpoint, form):
+        form = {name: value for name, value in form.items() if value is not None}
+        self._json("POST", f"{self.url}/realms/{realm}/protocol/openid-connect/{endpoint}", form=form)
+
     def keys(self, realm):
         """The realm's public keys."""
         return self._json("GET", f"{self.url}/realms/{realm}/protocol/openid-connect/certs")["keys"]

@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::claim_shape::{ClaimPath, ClaimShape};
+use super::permission::Permission;
 use crate::claims::AccessToken;
 use crate::refusal::Reason;
 
@@ -29,6 +30,8 @@ pub enum Requirement {
     ClientId(Vec<String>),
     Issuer(Vec<String>),
     Claim(ClaimPath, Test),
+    /// One of these, in the token itself.
+    Permission(Vec<Permission>),
 }
 
 /// A scope or a group, or all that are below one.
@@ -112,6 +115,7 @@ impl Requirement {
             Self::Scope(_) => met(self.leaf(subject), Reason::MissingScope),
             Self::RealmRole(_) => met(self.leaf(subject), Reason::MissingRealmRole),
             Self::Role(_) | Self::ClientRole(_) => met(self.leaf(subject), Reason::MissingRole),
+            Self::Permission(_) => met(self.leaf(subject), Reason::MissingPermission),
             _ => met(self.leaf(subject), Reason::RequirementNotMet),
         }
     }
@@ -152,6 +156,7 @@ impl Requirement {
                 .get("iss")
                 .is_some_and(|iss| wanted.iter().any(|wanted| iss == wanted)),
             Self::Claim(path, test) => path.find(claims).is_some_and(|value| test.passes(value)),
+            Self::Permission(wanted) => wanted.iter().any(|one| one.is_granted_by(claims)),
             // The branches of the expression, which `check` walks.
             Self::All(_) | Self::Any(_) | Self::Not(_) => false,
         }
@@ -310,6 +315,7 @@ impl fmt::Display for Requirement {
             Self::Issuer(issuers) => list(f, "issuer", issuers),
             Self::Claim(path, Test::OneOf(values)) => list(f, &format!("claim {path}"), values),
             Self::Claim(path, Test::Prefix(prefix)) => write!(f, "claim {path} {prefix}…"),
+            Self::Permission(wanted) => list(f, "permission", wanted),
             Self::Claim(path, Test::Present) => write!(f, "claim {path}"),
         }
     }

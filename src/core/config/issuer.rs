@@ -1,9 +1,13 @@
 //! An issuer: its name, where its keys come from, and what may differ for it.
 
+use std::rc::Rc;
+
 use super::reader::{At, Members, quote};
-use super::{keys, requirement};
+use super::{client, endpoints, keys, requirement};
 use crate::authorization::requirement::Requirement;
+use crate::inquiry::client::Client;
 use crate::jose::jwk_set::JwkSet;
+pub use crate::keys::discovery::Endpoints;
 use crate::keys::source::{HttpUrl, KeySource, Location, well_known_uri};
 use crate::metrics::NONE;
 
@@ -12,7 +16,7 @@ pub const WELL_KNOWN_TEMPLATE: &str = "%s/.well-known/openid-configuration";
 
 /// What a name must be for its keys to be found by it.
 const DISCOVERABLE: &str = "an issuer from which well_known_template makes an http or https URL; \
-    another one stands in issuers, with its jwks_uri or well_known_uri";
+    another one stands in issuers, with its jwks_uri, well_known_uri or introspection_endpoint";
 
 /// An issuer whose tokens may be accepted.
 #[derive(Clone, Debug)]
@@ -29,6 +33,29 @@ pub struct Issuer {
     pub has_secrets: bool,
     /// What its tokens must bring, beside what the policy requires.
     pub requirement: Requirement,
+    /// As whom the gateway asks it about tokens.
+    pub client: Option<Rc<Client>>,
+    /// Addresses that were stated; others are in its discovery document.
+    pub endpoints: Endpoints,
+    /// Where callouts to it go, where that is not the URL's authority.
+    pub callout_target: Option<String>,
+}
+
+impl Issuer {
+    /// Whether there is a document that says where it is asked about tokens.
+    #[must_use]
+    pub fn is_discovered(&self) -> bool {
+        let source = self.source.as_ref();
+        source.is_some_and(|source| matches!(source.location, Location::Discovery(_)))
+    }
+
+    /// Whether any token of it can be verified here.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        let is_without = self.source.is_none() && self.keys.is_empty();
+        // Whoever states no introspection endpoint has stated keys, which may be faulty.
+        !is_without || self.endpoints.introspection.is_none()
+    }
 }
 
 /// What issuers inherit from the top of the configuration.
@@ -101,6 +128,9 @@ pub fn read_all<'a>(
                     keys: JwkSet::of(Vec::new()),
                     has_secrets: false,
                     requirement: Requirement::default(),
+                    client: None,
+                    endpoints: Endpoints::default(),
+                    callout_target: defaults.callout_target.clone(),
                 },
                 nothing.clone(),
             ),
@@ -130,8 +160,11 @@ fn read_one(members: &Members, defaults: &IssuerDefaults) -> Option<Issuer> {
     let jwks = url(members, "jwks_uri");
     let target = members.string("callout_target").map(|target| target.value);
     let target = target.or_else(|| defaults.callout_target.clone());
+    let callout_target = target.clone();
     let requirement = requirement::read(members);
     let keys = keys::read(members);
+    let client = client::read(members);
+    let endpoints = endpoints::read(members);
     let source = match (well_known, jwks) {
         (Some(_), Some(_)) => {
             members.fault("jwks_uri", "well_known_uri and jwks_uri", "one of them");
@@ -157,7 +190,8 @@ fn read_one(members: &Members, defaults: &IssuerDefaults) -> Option<Issuer> {
                     ..defaults.clone()
                 },
             );
-            if found.is_none() {
+            // Without keys all its tokens have to be shown to it.
+            if found.is_none() && endpoints.introspection.is_none() {
                 members.findings().fault(path, quote(value), DISCOVERABLE);
             }
             found
@@ -167,13 +201,19 @@ fn read_one(members: &Members, defaults: &IssuerDefaults) -> Option<Issuer> {
         warn_of_pattern(members, path, value);
     }
     let iss = iss?.value;
+    if source.is_none() && keys.is_none() && endpoints.introspection.is_none() {
+        return None;
+    }
     Some(Issuer {
         label: name.unwrap_or_else(|| label(&iss)),
         iss,
-        source: Some(source).filter(|source| source.is_some() || keys.is_some())?,
+        source,
         has_secrets: keys.as_ref().is_some_and(|keys| keys.has_secrets),
         keys: keys.map_or_else(|| JwkSet::of(Vec::new()), |keys| keys.keys),
         requirement,
+        client,
+        endpoints,
+        callout_target,
     })
 }
 
@@ -216,7 +256,7 @@ fn discovered(iss: &str, defaults: &IssuerDefaults) -> Option<KeySource> {
     })
 }
 
-fn url(members: &Members, name: &'static str) -> Option<HttpUrl> {
+pub(super) fn url(members: &Members, name: &'static str) -> Option<HttpUrl> {
     let At { path, value } = members.string(name)?;
     let url = HttpUrl::parse(&value);
     if url.is_none() {

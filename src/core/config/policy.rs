@@ -1,13 +1,15 @@
 //! What is asked of a request, and what becomes of it. The top of the configuration is the base
 //! policy; `policies` holds named ones that change some of it for the routes that choose them.
 
+use super::authorization::Askable;
 use super::caller;
 use super::issuer::Issuer;
 use super::reader::{At, Findings, Members, describe, quote};
 use super::token::IssuerRules;
-use super::{requirement, rules, sources};
+use super::{authorization, introspection, requirement, rules, sources};
 use crate::admission::Access;
 use crate::authorization::requirement::Requirement;
+use crate::authorization::services::AuthorizationRules;
 use crate::caller::CallerRules;
 use crate::caller::consumers::Consumers;
 use crate::caller::told_claim::header_value;
@@ -32,6 +34,8 @@ pub struct Policy {
     /// By method and path.
     pub rules: Option<Rules>,
     pub requirement: Requirement,
+    /// What Keycloak has to permit.
+    pub authorization: Option<AuthorizationRules>,
     pub caller: CallerRules,
     /// What the gateway signs for the upstream, if anything.
     pub upstream_jwt: Option<UpstreamJwt>,
@@ -47,6 +51,8 @@ pub struct Policy {
 pub enum UpstreamToken {
     Keep,
     Hide,
+    /// Hidden, and `authorization` has the JWT that its introspection gave, or else itself.
+    Introspected,
     /// Hidden, and `authorization` is this.
     Replace(Vec<u8>),
 }
@@ -64,6 +70,7 @@ impl std::fmt::Debug for UpstreamToken {
         f.write_str(match self {
             Self::Keep => "Keep",
             Self::Hide => "Hide",
+            Self::Introspected => "Introspected",
             Self::Replace(_) => "Replace(***)",
         })
     }
@@ -84,16 +91,31 @@ impl Policy {
         // Once for what is inherited by nobody, so that these fields are known and checked.
         let has_secrets = issuers.iter().any(|(issuer, _)| issuer.has_secrets);
         let _ = IssuerRules::read(members, &times, has_secrets);
+        let upstream_token = upstream_token(members);
+        let mut of_issuers: Vec<_> = issuers
+            .iter()
+            .zip(accepted)
+            .map(|((_, issuer), accepted)| {
+                accepted.then(|| IssuerRules::read(&members.between(issuer), &times, has_secrets))
+            })
+            .collect();
+        introspection::for_upstream(members, &upstream_token, &mut of_issuers);
+        let askable = Askable::of(issuers, &of_issuers);
+        let access = rules::access(members);
+        let rules = rules::read(members, &askable);
+        let by_default = rules.as_ref().map_or(access, |rules| rules.default);
+        let is_asked = rules::looks_at_tokens(by_default);
         let policy = Self {
             sources: sources::read(members),
             max_token_bytes: members
                 .bytes("max_token_size", 512.0..=65_536.0)
                 .unwrap_or(MAX_TOKEN_BYTES),
-            upstream_token: upstream_token(members),
-            access: rules::access(members),
+            upstream_token,
+            access,
             preflights: preflights(members),
-            rules: rules::read(members),
+            rules,
             requirement: requirement::read(members),
+            authorization: authorization::read(members, &askable, is_asked),
             caller: caller::read(members, consumers, jwt.as_ref()),
             upstream_jwt: jwt,
             answers: Answers {
@@ -110,23 +132,21 @@ impl Policy {
                     .unwrap_or_default(),
             },
             reports_only: members.boolean("report_only").unwrap_or(false),
-            issuers: issuers
-                .iter()
-                .zip(accepted)
-                .map(|((_, issuer), accepted)| {
-                    accepted
-                        .then(|| IssuerRules::read(&members.between(issuer), &times, has_secrets))
-                })
-                .collect(),
+            issuers: of_issuers,
         };
         let sets_authorization = |jwt: &UpstreamJwt| jwt.header == "authorization";
-        if matches!(policy.upstream_token, UpstreamToken::Replace(_))
-            && policy.upstream_jwt.as_ref().is_some_and(sets_authorization)
+        if matches!(
+            policy.upstream_token,
+            UpstreamToken::Replace(_) | UpstreamToken::Introspected
+        ) && policy.upstream_jwt.as_ref().is_some_and(sets_authorization)
         {
             let found = "a replacement, and upstream_jwt in the same header";
             members.fault("upstream_token", found, "hide or keep");
         }
+        policy.check_issuers(members, issuers);
+        policy.check_permissions(members, issuers, &askable);
         policy.warn(&members.path, members.findings());
+        introspection::warn(members, &policy.issuers);
         policy
     }
 
@@ -134,6 +154,63 @@ impl Policy {
     #[must_use]
     pub fn rules_of(&self, issuer: usize) -> Option<&IssuerRules> {
         self.issuers.get(issuer)?.as_ref()
+    }
+
+    /// Notes what is missing for tokens to be shown to their issuers.
+    fn check_issuers(&self, members: &Members, issuers: &[(Issuer, Members)]) {
+        for ((issuer, own), rules) in issuers.iter().zip(&self.issuers) {
+            let Some(rules) = rules else {
+                continue;
+            };
+            match &rules.introspection {
+                Some(rules) => {
+                    introspection::check(&members.between(own), own, issuer, rules);
+                }
+                None if !issuer.has_keys() => {
+                    let found = "no keys beside it, and a policy without introspection";
+                    let allowed = "keys; or introspection in each policy that accepts this issuer";
+                    own.fault("introspection_endpoint", found, allowed);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Notes what is missing for a token's own permissions to mean something.
+    fn check_permissions(
+        &self,
+        members: &Members,
+        issuers: &[(Issuer, Members)],
+        askable: &Askable,
+    ) {
+        let none = "none, and a permission of the token itself is required";
+        let unverified = "tokens that are not verified here, and permissions of their own required";
+        let rules = self.rules.iter().flat_map(|rules| &rules.rules);
+        let mut all = rules
+            .map(|rule| &rule.requirement)
+            .chain([&self.requirement]);
+        if all.any(requirement::asks_for_permission) {
+            if !askable.has_audiences {
+                members.fault("allowed_aud", none, authorization::NEEDS_AUDIENCE);
+            }
+            if !askable.is_local {
+                members.fault("introspection", unverified, authorization::NEEDS_LOCAL);
+            }
+        }
+        for ((issuer, own), rules) in issuers.iter().zip(&self.issuers) {
+            let Some(rules) = rules else {
+                continue;
+            };
+            if !requirement::asks_for_permission(&issuer.requirement) {
+                continue;
+            }
+            if rules.claims.audiences.is_none() {
+                own.fault("allowed_aud", none, authorization::NEEDS_AUDIENCE);
+            }
+            if !rules.verify_here(issuer) {
+                own.fault("introspection", unverified, authorization::NEEDS_LOCAL);
+            }
+        }
     }
 
     fn warn(&self, path: &str, findings: &Findings) {
@@ -199,13 +276,15 @@ fn upstream_token(members: &Members) -> UpstreamToken {
     };
     // Whatever is found there may be a credential.
     let fault = |path: &str, found: &str| {
-        let allowed = "keep, hide, or an object with replace, a text for the authorization header";
+        let allowed = "keep, hide, introspected, or an object with replace, a text for the \
+            authorization header";
         members.findings().fault(path, found, allowed);
         UpstreamToken::Hide
     };
     match value.as_str() {
         Some("keep") => UpstreamToken::Keep,
         Some("hide") => UpstreamToken::Hide,
+        Some("introspected") => UpstreamToken::Introspected,
         Some(_) => fault(&path, "another text"),
         None if value.is_object() => {
             let Some(members) = Members::open(&path, value, members.findings()) else {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::authorization::{PERMISSION, permission};
 use super::reader::{At, Members, describe, quote};
 use crate::authorization::claim_shape::{ClaimPath, ClientRolesPath};
 use crate::authorization::requirement::{Branch, ClientRole, Requirement, Test};
@@ -94,6 +95,8 @@ fn leaves(members: &Members) -> impl Iterator<Item = Requirement> {
     let groups = not_empty(members, "group", members.parsed("group", GROUP, group));
     let roles = members.parsed("client_role", CLIENT_ROLE, client_role);
     let roles = not_empty(members, "client_role", roles);
+    let permissions = members.parsed("permission", PERMISSION, permission);
+    let permissions = not_empty(members, "permission", permissions);
     [
         scopes.map(Requirement::Scope),
         texts("realm_role").map(Requirement::RealmRole),
@@ -103,9 +106,21 @@ fn leaves(members: &Members) -> impl Iterator<Item = Requirement> {
         texts("audience").map(Requirement::Audience),
         texts("client_id").map(Requirement::ClientId),
         texts("issuer").map(Requirement::Issuer),
+        permissions.map(Requirement::Permission),
     ]
     .into_iter()
     .flatten()
+}
+
+/// Whether it asks for permissions of the token itself.
+#[must_use]
+pub fn asks_for_permission(requirement: &Requirement) -> bool {
+    match requirement {
+        Requirement::All(parts) | Requirement::Any(parts) => parts.iter().any(asks_for_permission),
+        Requirement::Not(part) => asks_for_permission(part),
+        Requirement::Permission(_) => true,
+        _ => false,
+    }
 }
 
 /// `{"claim": PATH, …}` with one test.

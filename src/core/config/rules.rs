@@ -1,6 +1,7 @@
 //! Reads `access` and the rules by method and path.
 
-use super::reader::Members;
+use super::authorization::{self, Askable};
+use super::reader::{At, Members};
 use super::requirement;
 use crate::admission::Access;
 use crate::authorization::requirement::Requirement;
@@ -26,9 +27,13 @@ pub fn access(members: &Members) -> Access {
 
 /// Reads `rules` and `rules_default`; `None` if there are none, or an empty list.
 #[must_use]
-pub fn read(members: &Members) -> Option<Rules> {
+pub fn read(members: &Members, askable: &Askable) -> Option<Rules> {
     let default = members.choice("rules_default", &ACCESS);
-    let rules: Vec<_> = members.objects("rules").iter().map(rule).collect();
+    let rules = members.objects("rules");
+    let rules: Vec<_> = rules
+        .iter()
+        .map(|own| rule(own, &own.over(members), askable))
+        .collect();
     if rules.is_empty() {
         return None;
     }
@@ -51,17 +56,29 @@ pub fn check_default(members: &Members, has_rules: bool) {
     }
 }
 
-fn rule(members: &Members) -> Rule {
+/// Whether tokens are looked at.
+#[must_use]
+pub fn looks_at_tokens(access: Access) -> bool {
+    matches!(access, Access::Required | Access::Optional)
+}
+
+/// A method's name. RFC 9110, 9.1: methods are case-sensitive, and all that there are are in upper
+/// case.
+#[must_use]
+pub fn method(text: &str) -> Option<String> {
+    let other = |c: char| c.is_ascii_digit() || c == '-' || c == '_';
+    let good = |c: char| c.is_ascii_uppercase() || other(c);
+    (text.chars().all(good) && !text.is_empty() && !text.starts_with(other))
+        .then(|| text.to_owned())
+}
+
+/// Reads one from its own members; `all` are these over the policy's.
+fn rule(members: &Members, all: &Members, askable: &Askable) -> Rule {
     let paths = members.parsed("path", PATH, PathTemplate::parse);
     if paths.as_ref().is_none_or(Vec::is_empty) {
         members.fault("path", "no path", PATH);
     }
-    let methods = members.parsed("methods", "a method, in upper case", |method| {
-        // RFC 9110, 9.1: methods are case-sensitive, and all that there are are in upper case.
-        let other = |c: char| c.is_ascii_digit() || c == '-' || c == '_';
-        let good = |c: char| c.is_ascii_uppercase() || other(c);
-        (method.chars().all(good) && !method.starts_with(other)).then(|| method.to_owned())
-    });
+    let methods = members.parsed("methods", "a method, in upper case", method);
     if methods.as_ref().is_some_and(Vec::is_empty) {
         members.fault(
             "methods",
@@ -69,14 +86,18 @@ fn rule(members: &Members) -> Rule {
             "at least one, or no methods for all of them",
         );
     }
+    let access = access(members);
     let rule = Rule {
         paths: paths.unwrap_or_default(),
         methods,
-        access: access(members),
+        access,
         requirement: requirement::read(members),
+        authorization: authorization::read(all, askable, looks_at_tokens(access)),
     };
-    if !matches!(rule.access, Access::Required | Access::Optional)
-        && rule.requirement != Requirement::NOTHING
+    let asks = |At { value, .. }: At<&serde_json::Value>| value.is_object();
+    let states_authorization = members.get("authorization").is_some_and(asks);
+    if !looks_at_tokens(access)
+        && (rule.requirement != Requirement::NOTHING || states_authorization)
     {
         let found = "requirements where no token is looked at";
         members.fault("access", found, "required or optional");

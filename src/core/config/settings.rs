@@ -8,7 +8,7 @@ use super::issuer::{self, Issuer, IssuerDefaults};
 use super::policy::Policy;
 use super::reader::{At, Fault, Findings, Members, quote};
 use super::token::IssuerRules;
-use super::{caller, envoy_struct, rules, upstream_jwt};
+use super::{caller, client, endpoints, envoy_struct, rules, upstream_jwt};
 use crate::abilities::Abilities;
 use crate::caller::consumers::Consumers;
 use crate::jose::algorithm::{Algorithm, Family};
@@ -118,7 +118,8 @@ fn parse(text: &[u8]) -> Result<serde_json::Value, json::JsonError> {
 
 fn read(members: Members, abilities: Abilities) -> Settings {
     let nothing = members.nothing();
-    let issuers = issuer::read_all(&members, &IssuerDefaults::read(&members), &nothing);
+    let mut issuers = issuer::read_all(&members, &IssuerDefaults::read(&members), &nothing);
+    client::share(&members, &mut issuers);
     if issuers.is_empty() {
         members.fault(
             "allowed_iss",
@@ -150,6 +151,7 @@ fn read(members: Members, abilities: Abilities) -> Settings {
             let jwt = jwt.map(|read| read.jwt);
             let policy = Policy::read(&all, &issuers, &accepted, &consumers, jwt);
             rules::check_default(&own, policy.rules.is_some());
+            check_authorization(&own, [&policy].into_iter());
             own.finish();
             (name, policy)
         })
@@ -159,7 +161,12 @@ fn read(members: Members, abilities: Abilities) -> Settings {
         &members,
         has_rules(&base) || policies.values().any(has_rules),
     );
+    check_authorization(&members, std::iter::once(&base).chain(policies.values()));
     for (index, (issuer, own)) in issuers.iter().enumerate() {
+        let every = std::iter::once(&base).chain(policies.values());
+        let asked = endpoints::Use::by(every, index);
+        endpoints::check_use(own, issuer, asked);
+        client::check_use(&members, own, issuer, asked.is_any());
         let is_used = |policy: &Policy| allows_hmac(policy, index);
         if issuer.has_secrets && !is_used(&base) && !policies.values().any(is_used) {
             let found = "secrets, and no algorithm for them";
@@ -187,6 +194,20 @@ fn read(members: Members, abilities: Abilities) -> Settings {
         policies,
         timing,
         shared_key_cache,
+    }
+}
+
+/// Notes permissions that no request is asked for, of those that `own` states for `policies`.
+fn check_authorization<'p>(own: &Members, mut policies: impl Iterator<Item = &'p Policy>) {
+    let asks = |At { value, .. }: At<&serde_json::Value>| value.is_object();
+    let is_stated = own.get("authorization").is_some_and(asks);
+    if is_stated && !policies.any(|policy| endpoints::authorizations(policy).next().is_some()) {
+        let found = "permissions where no token is looked at";
+        own.fault(
+            "authorization",
+            found,
+            "access, or a rule's, that is required or optional",
+        );
     }
 }
 

@@ -182,7 +182,8 @@ fn is_location(text: &str) -> bool {
         || (!text.contains("-----BEGIN") && text.contains('.'))
 }
 
-fn key(members: &Members, path: &str, value: &Value) -> Option<SigningKey> {
+/// Reads one: a PEM text, or an object with `pem`, `jwk` or `secret`.
+pub(super) fn key(members: &Members, path: &str, value: &Value) -> Option<SigningKey> {
     if let Some(text) = value.as_str() {
         return pem(members, path, text, None, None);
     }

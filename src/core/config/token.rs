@@ -1,10 +1,13 @@
 //! What is asked of the tokens of one issuer under one policy. These fields may stand in the
 //! policy, in the issuer and at the top; the most specific wins, in this order.
 
+use super::introspection;
+use super::issuer::Issuer;
 use super::reader::Members;
 use super::requirement::{claim_path, client_roles_path};
 use crate::authorization::claim_shape::ClaimShape;
 use crate::claims::ClaimRules;
+use crate::inquiry::introspection::{IntrospectionRules, When};
 use crate::jose::algorithm::{Algorithm, Family};
 
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub struct IssuerRules {
     pub algorithms: Vec<Algorithm>,
     pub claims: ClaimRules,
     pub shape: ClaimShape,
+    /// When its issuer is asked about a token.
+    pub introspection: Option<IntrospectionRules>,
 }
 
 impl IssuerRules {
@@ -35,7 +40,15 @@ impl IssuerRules {
                 ..times.clone()
             },
             shape: shape(members),
+            introspection: introspection::read(members),
         }
+    }
+
+    /// Whether the JWTs of this issuer, whose rules these are, are verified here.
+    #[must_use]
+    pub fn verify_here(&self, issuer: &Issuer) -> bool {
+        let when = self.introspection.as_ref().map(|rules| rules.when);
+        issuer.has_keys() && when != Some(When::Always)
     }
 }
 

@@ -3,11 +3,12 @@
 use log::Level;
 
 use super::conclude::{Admitted, Conclusion};
+use super::pending::Pending;
 use super::{Decision, Effects, Gate, Head, Step};
 use crate::admission::Admission;
 use crate::config::policy::Policy;
 use crate::event::{LogLine, RequestId};
-use crate::intake::{Intake, Question};
+use crate::intake::Question;
 use crate::judge::Judgement;
 use crate::refusal::Reason;
 use crate::request::Body;
@@ -40,7 +41,7 @@ impl Gate {
     /// So many octets of a request's body will be looked at; `None` if none of it is.
     #[must_use]
     pub fn reads_body(&self, id: RequestId) -> Option<usize> {
-        let waiting = self.waiting.get(&id).map(|waiting| &waiting.policy);
+        let waiting = self.waiting.get(&id).map(|waiting| &waiting.pending.policy);
         let awaiting_body = || self.awaiting_body.get(&id).map(|request| &request.policy);
         let name = waiting.or_else(awaiting_body)?.as_deref();
         let jwt = self.settings.policy(name)?.upstream_jwt.as_ref()?;
@@ -57,9 +58,10 @@ impl Gate {
     ) {
         // One that waits for keys as well needs it later.
         if let Some(waiting) = self.waiting.get_mut(&id) {
-            match (&mut waiting.intake.circumstances, body) {
+            let intake = &mut waiting.pending.intake;
+            match (&mut intake.circumstances, body) {
                 (Some(circumstances), Ok(body)) => circumstances.body_came(body),
-                (_, Err(reason)) => waiting.intake.question = Question::Refuse(reason),
+                (_, Err(reason)) => intake.question = Question::Refuse(reason),
                 (None, Ok(_)) => {}
             }
         }
@@ -95,19 +97,22 @@ impl Gate {
     pub(super) fn go_on(
         &mut self,
         id: RequestId,
-        name: Option<String>,
-        intake: Intake,
+        pending: Pending,
         judgement: Judgement,
         now: UnixMillis,
         effects: &mut Effects,
     ) -> Step {
+        self.forget_unusable(&judgement, &pending);
+        let uma = self.uma_challenge(&judgement, &pending);
+        let (name, intake) = (pending.policy, pending.intake);
         let Some(policy) = self.settings.policy(name.as_deref()) else {
             return Step::Decided(self.misconfigured(intake.is_grpc, effects));
         };
         let mut recorded = Effects::default();
         let mut admitted = match self.conclude(policy, intake, judgement, now, &mut recorded) {
             Conclusion::GoesUp(admitted) => *admitted,
-            Conclusion::Refused(refusal) => {
+            Conclusion::Refused(mut refusal) => {
+                refusal.uma = uma;
                 effects.record(recorded);
                 return Step::Decided(Decision::Reply(refusal));
             }

@@ -57,7 +57,7 @@ impl Gate {
             kid,
             verdict,
         } = judgement;
-        let rule = rule(&intake, policy);
+        let rule = intake.requirement(policy);
         let mut known = Known {
             issuer,
             kid: kid.as_deref(),
@@ -70,9 +70,17 @@ impl Gate {
                 self.record(Outcome::Allowed, NONE, known, policy, effects);
                 let mut told = self.told(&permit, consumer.as_deref(), issuer, policy);
                 // Whoever has no token gets no credential instead of it either.
-                if let UpstreamToken::Replace(text) = &policy.upstream_token {
+                let authorization = match &policy.upstream_token {
+                    UpstreamToken::Replace(text) => Some(text.clone()),
+                    UpstreamToken::Introspected => {
+                        let jwt = permit.token().introspected_jwt().or(intake.credential());
+                        jwt.map(|jwt| format!("Bearer {jwt}").into_bytes())
+                    }
+                    UpstreamToken::Keep | UpstreamToken::Hide => None,
+                };
+                if let Some(text) = authorization {
                     let name = "authorization".to_owned();
-                    told.headers.push(HeaderEdit::Set(name, text.clone()));
+                    told.headers.push(HeaderEdit::Set(name, text));
                 }
                 let admission = Admission::Token(permit);
                 return admitted(admission, issuer, consumer, intake, told);
@@ -82,6 +90,7 @@ impl Gate {
             Verdict::NeedsKeys { otherwise, .. } => {
                 (self.waiver(otherwise, issuer, policy, &intake), None)
             }
+            Verdict::Asks(_) => (Err(Reason::Internal), None),
         };
         known.token = token.as_ref();
         match waiver {
@@ -218,9 +227,15 @@ impl Gate {
     ) -> Refusal {
         let mut refusal = Refusal::new(reason, policy.answers.clone());
         refusal.is_grpc = is_grpc;
-        if reason == Reason::KeysUnavailable {
-            let cache = known.issuer.and_then(|issuer| self.cache(issuer));
-            refusal.retry_after = Some(cache.map_or(Millis(0), |cache| cache.retry_after(now)));
+        match (reason, known.issuer) {
+            (Reason::KeysUnavailable, issuer) => {
+                let cache = issuer.and_then(|issuer| self.cache(issuer));
+                refusal.retry_after = Some(cache.map_or(Millis(0), |cache| cache.retry_after(now)));
+            }
+            (Reason::IntrospectionUnavailable | Reason::AuthorizationUnavailable, Some(issuer)) => {
+                refusal.retry_after = Some(self.inquiries.retry_after(issuer, now))
+            }
+            _ => {}
         }
         if reason.row().status == 403 {
             let issuer = known
@@ -280,6 +295,15 @@ fn admitted(
     told: Told,
 ) -> Conclusion {
     let credential = intake.credential().map(str::to_owned);
+    // The issuer's next answer about it may say something else.
+    let answer = match &admission {
+        Admission::Token(permit) => permit.token().answer_number(),
+        Admission::Waiver(_) => None,
+    };
+    let credential = credential.map(|text| match answer {
+        Some(number) => format!("{text} {number}"),
+        None => text,
+    });
     let mut headers = intake.edits;
     headers.extend(told.headers);
     Conclusion::GoesUp(Box::new(Admitted {
@@ -301,13 +325,4 @@ fn admitted(
 fn client_id<'p>(permit: &'p Permit, policy: &Policy, issuer: Option<usize>) -> Option<&'p str> {
     let rules = policy.rules_of(issuer?)?;
     rules.shape.client_id.text(permit.token().claims())
-}
-
-/// What the rule that a request falls under requires.
-pub(super) fn rule<'p>(intake: &Intake, policy: &'p Policy) -> &'p Requirement {
-    const NOTHING: &Requirement = &Requirement::NOTHING;
-    let rules = policy.rules.as_ref().zip(intake.rule);
-    rules
-        .and_then(|(rules, index)| rules.rules.get(index))
-        .map_or(NOTHING, |rule| &rule.requirement)
 }

@@ -1,12 +1,15 @@
 //! The gate: takes what happens at the host, one event after another, and says what to do.
 //!
-//! A request is forwarded, refused, or waits: for an issuer's keys (here), then for its own body
-//! ([`awaiting_body`]). [`conclude`] says what goes along with a decision. The host adapter performs
-//! what is returned and reports back; a callout that could not be sent comes back as an answer that
-//! failed, so that nothing is left waiting for it.
+//! A request is forwarded, refused, or waits: for an issuer's keys or its answers about the token
+//! ([`waiting`]), then for its own body ([`awaiting_body`]). [`pending`] takes it from step to step,
+//! [`conclude`] says what goes along with a decision. The host adapter performs what is returned and
+//! reports back; a callout that could not be sent comes back as an answer that failed, so that
+//! nothing is left waiting for it.
 
 mod awaiting_body;
 mod conclude;
+mod pending;
+mod waiting;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,12 +20,12 @@ use log::Level;
 use crate::abilities::Abilities;
 use crate::admission::Admission;
 use crate::config::Settings;
-use crate::config::policy::Policy;
-use crate::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
-use crate::intake::{Intake, Question};
-use crate::judge::{Judgement, Verdict, judge};
-use crate::keys::cache::{KeyCache, Need, Next, Wish};
-use crate::keys::shared::{Cause, SharedData};
+use crate::event::{Answer, Call, CallId, CallIds, LogLine, Owner, RequestId};
+use crate::inquiry::inquiries::Inquiries;
+use crate::inquiry::message::Message;
+use crate::intake::Intake;
+use crate::keys::cache::{KeyCache, Next};
+use crate::keys::shared::SharedData;
 use crate::keys::source::HttpUrl;
 use crate::metrics::Measure;
 use crate::refusal::{Reason, Refusal};
@@ -32,7 +35,8 @@ use crate::upstream_jwt::key_set::KeySet;
 use crate::upstream_jwt::reuse::Reuse;
 use crate::upstream_jwt::unsigned::Unsigned;
 use awaiting_body::AwaitingBody;
-use conclude::rule;
+use pending::Pending;
+use waiting::Waiting;
 
 /// What became of a request.
 #[must_use]
@@ -103,28 +107,22 @@ pub struct Gate {
     settings: Settings,
     /// By the issuer's index; none for one whose keys are all configured.
     caches: Vec<Option<KeyCache>>,
+    inquiries: Inquiries,
     waiting: BTreeMap<RequestId, Waiting>,
     awaiting_body: BTreeMap<RequestId, AwaitingBody>,
     /// Whether the host has shown a body of a request that was held.
     shows_bodies: bool,
-    last_call: u32,
+    call_ids: CallIds,
     abilities: Abilities,
     reuse: RefCell<Reuse>,
-}
-
-/// A request that waits for keys.
-#[derive(Debug)]
-struct Waiting {
-    policy: Option<String>,
-    intake: Intake,
-    issuer: usize,
-    until: UnixMillis,
-    /// It joined a fetch that began before it came, and may have a key that is newer.
-    joined: bool,
+    /// When the log was told why an issuer may take a good token for none, by issuer.
+    hinted_at: BTreeMap<usize, UnixMillis>,
 }
 
 impl Gate {
-    pub fn new(settings: Settings, abilities: Abilities) -> Self {
+    /// `entropy` is the host's randomness: what is kept of tokens is kept under digests with a key
+    /// that is made of it and of the clients' secrets.
+    pub fn new(settings: Settings, abilities: Abilities, entropy: [u8; 32]) -> Self {
         let caches = settings
             .issuers
             .iter()
@@ -133,15 +131,23 @@ impl Gate {
                 Some(KeyCache::new(&issuer.iss, source, settings.timing))
             })
             .collect();
+        let clients = settings
+            .issuers
+            .iter()
+            .filter_map(|issuer| issuer.client.as_ref());
+        let secrets = clients.map(|client| client.derive(b"jwt_keycloak digests"));
+        let secret: Vec<u8> = secrets.chain([entropy]).flatten().collect();
         Self {
             settings,
             caches,
+            inquiries: Inquiries::new(&secret),
             waiting: BTreeMap::new(),
             awaiting_body: BTreeMap::new(),
             shows_bodies: false,
-            last_call: 0,
+            call_ids: CallIds::default(),
             abilities,
             reuse: RefCell::default(),
+            hinted_at: BTreeMap::new(),
         }
     }
 
@@ -171,60 +177,8 @@ impl Gate {
             return Step::Decided(self.misconfigured(request.is_grpc(), effects));
         };
         let intake = Intake::of(request, policy, self.abilities);
-        let mut judgement = self.judge(&intake, policy, now);
-        // Another worker may know more already.
-        if let Verdict::NeedsKeys { issuer, .. } = judgement.verdict
-            && let Some(Some(cache)) = self.caches.get_mut(issuer)
-            && cache.take_news(now, shared, &mut effects.log)
-        {
-            judgement = self.judge(&intake, policy, now);
-        }
-        let (issuer, need, otherwise) = match judgement.verdict {
-            Verdict::NeedsKeys {
-                issuer,
-                need,
-                otherwise,
-            } => (issuer, need, otherwise),
-            _ => {
-                if let Some(issuer) = judgement.issuer {
-                    effects.measures.push(Measure::Keys { issuer, hit: true });
-                }
-                let name = request.policy.clone();
-                return self.go_on(id, name, intake, judgement, now, effects);
-            }
-        };
-        effects.measures.push(Measure::Keys { issuer, hit: false });
-        let wish = match self.caches.get_mut(issuer) {
-            Some(Some(_)) if self.waiting.len() >= MAX_WAITING => Wish::TryLater,
-            Some(Some(cache)) => cache.wish(need, self.abilities.wakes_requests, now, shared),
-            _ => Wish::Denied,
-        };
-        let joined = wish == Wish::Join;
-        match wish {
-            Wish::Denied | Wish::TryLater => {
-                let reason = match wish {
-                    Wish::TryLater => Reason::KeysUnavailable,
-                    _ => otherwise,
-                };
-                judgement.verdict = Verdict::from(reason);
-                let name = request.policy.clone();
-                return self.go_on(id, name, intake, judgement, now, effects);
-            }
-            Wish::Join => {}
-            Wish::Fetch(url) => self.send(issuer, Owner::Request(id), url, now, effects),
-        }
-        let until = now.plus(self.settings.timing.key_wait_timeout);
-        self.waiting.insert(
-            id,
-            Waiting {
-                policy: request.policy.clone(),
-                intake,
-                issuer,
-                until,
-                joined,
-            },
-        );
-        Step::Await
+        let pending = Pending::new(request.policy.clone(), intake);
+        self.proceed(id, pending, None, now, shared, effects)
     }
 
     /// Time passed. Keys are fetched and refreshed from here, and waiting comes to an end.
@@ -243,22 +197,13 @@ impl Gate {
                 effects.measures.push(Measure::KeyFetch { issuer, success });
             }
             if let Some(url) = url {
-                self.send(issuer, Owner::Background, url, now, effects);
+                self.fetch(issuer, Owner::Background, url, now, effects);
             }
         }
-        // Only what can have changed is judged again: a signature check is not free.
-        let concerns = |gate: &Self, id: RequestId, waiting: &Waiting| {
-            gate.abilities.wakes_requests
-                && (news.contains(&waiting.issuer)
-                    || !gate.has_time(waiting, now)
-                    || !gate.is_expected(waiting.issuer, id, now))
-        };
-        self.settle(now, effects, concerns);
-        for issuer in 0..self.caches.len() {
-            self.fetch_for_joined(issuer, now, shared, effects);
-        }
-        self.settle(now, effects, concerns);
+        self.inquiries.drop_overdue(now);
         if self.abilities.wakes_requests {
+            self.end_waits_for_keys(&news, now, shared, effects);
+            self.end_waits_for_answers(now, shared, effects);
             self.end_waits_for_bodies(now, effects);
         }
     }
@@ -272,6 +217,9 @@ impl Gate {
         shared: &mut dyn SharedData,
         effects: &mut Effects,
     ) {
+        if let Some(issuer) = self.inquiries.issuer_of(call) {
+            return self.issuer_answered(issuer, call, answer, now, shared, effects);
+        }
         // An answer that nobody waits for any more is nobody's.
         let found = self
             .caches
@@ -287,13 +235,10 @@ impl Gate {
             .measures
             .extend(took.map(|took| Measure::Callout { issuer, took }));
         match cache.answered(call, answer, now, shared, &mut effects.log) {
-            Next::Fetch(url) => self.send(issuer, owner, url, now, effects),
+            Next::Fetch(url) => self.fetch(issuer, owner, url, now, effects),
             Next::Over { success } => {
                 effects.measures.push(Measure::KeyFetch { issuer, success });
-                self.settle(now, effects, |gate, id, waiting| {
-                    waiting.issuer == issuer
-                        && (gate.abilities.wakes_requests || owner == Owner::Request(id))
-                });
+                self.keys_came(issuer, owner, now, shared, effects);
             }
         }
     }
@@ -305,6 +250,7 @@ impl Gate {
         for cache in self.caches.iter_mut().flatten() {
             cache.abandoned(Owner::Request(id));
         }
+        self.inquiries.abandoned(Owner::Request(id));
     }
 
     /// The configuration's end: what is under way is given up, so that the next one need not wait
@@ -313,73 +259,37 @@ impl Gate {
         for cache in self.caches.iter_mut().flatten() {
             cache.retire(shared);
         }
+        self.inquiries.retire();
     }
 
-    /// The host cannot go on: whoever waits is refused.
-    pub fn refuse_all(&mut self, reason: Reason) -> Vec<(RequestId, Decision)> {
+    /// Why a request is refused that waits for what will not come.
+    #[must_use]
+    pub fn stranded(&self, id: RequestId) -> Reason {
+        let waiting = self.waiting.get(&id);
+        waiting.map_or(Reason::KeysUnavailable, Waiting::unanswered)
+    }
+
+    /// The host cannot go on: whoever waits is refused, for this reason, or else for what it waits
+    /// for.
+    pub fn refuse_all(&mut self, reason: Option<Reason>) -> Vec<(RequestId, Decision)> {
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         let awaiting_body = std::mem::take(&mut self.awaiting_body).into_iter();
         waiting
-            .map(|(id, waiting)| (id, waiting.intake.is_grpc))
-            .chain(awaiting_body.map(|(id, request)| (id, request.admitted.is_grpc)))
-            .map(|(id, is_grpc)| (id, self.base_refusal(reason, is_grpc)))
+            .map(|(id, waiting)| (id, waiting.unanswered(), waiting.pending.intake.is_grpc))
+            .chain(awaiting_body.map(|(id, request)| {
+                let is_grpc = request.admitted.is_grpc;
+                (id, Reason::KeysUnavailable, is_grpc)
+            }))
+            .map(|(id, own, is_grpc)| (id, self.base_refusal(reason.unwrap_or(own), is_grpc)))
             .collect()
-    }
-
-    /// Requests that joined a fetch which did not bring their key get one that begins after they
-    /// came, if the cooldown allows it.
-    fn fetch_for_joined(
-        &mut self,
-        issuer: usize,
-        now: UnixMillis,
-        shared: &mut dyn SharedData,
-        effects: &mut Effects,
-    ) {
-        let Some(Some(cache)) = self.caches.get_mut(issuer) else {
-            return;
-        };
-        let mut joined = self
-            .waiting
-            .values_mut()
-            .filter(|waiting| waiting.issuer == issuer && waiting.joined)
-            .peekable();
-        if joined.peek().is_none() || cache.is_expected(now) {
-            return;
-        }
-        let wish = cache.wish(Need::NewerKeys(Cause::UnknownKey), true, now, shared);
-        if wish == Wish::Join {
-            return;
-        }
-        for waiting in joined {
-            waiting.joined = false;
-        }
-        if let Wish::Fetch(url) = wish {
-            self.send(issuer, Owner::Background, url, now, effects);
-        }
     }
 
     fn cache(&self, issuer: usize) -> Option<&KeyCache> {
         self.caches.get(issuer)?.as_ref()
     }
 
-    fn judge(&self, intake: &Intake, policy: &Policy, now: UnixMillis) -> Judgement {
-        let token = match &intake.question {
-            Question::Token(token) => token,
-            Question::Refuse(reason) => return Judgement::without_token(*reason),
-            Question::Pass(waiver) => return Judgement::waived(*waiver),
-        };
-        let keys = |issuer: usize| self.cache(issuer)?.usable(now);
-        judge(
-            token,
-            &self.settings,
-            policy,
-            rule(intake, policy),
-            keys,
-            now,
-        )
-    }
-
-    fn send(
+    /// Sends for a document of an issuer's.
+    fn fetch(
         &mut self,
         issuer: usize,
         owner: Owner,
@@ -390,8 +300,7 @@ impl Gate {
         let Some(Some(cache)) = self.caches.get_mut(issuer) else {
             return;
         };
-        self.last_call = self.last_call.wrapping_add(1);
-        let id = CallId(self.last_call);
+        let id = self.call_ids.draw();
         cache.sent(id, owner, &url, now);
         effects.calls.push(Call {
             id,
@@ -399,71 +308,7 @@ impl Gate {
             target: cache.target_of(&url).to_owned(),
             url,
             timeout: self.settings.timing.callout_timeout,
+            message: Message::Get,
         });
-    }
-
-    /// Decides what can be decided of those waiting requests that an event concerns.
-    fn settle(
-        &mut self,
-        now: UnixMillis,
-        effects: &mut Effects,
-        concerns: impl Fn(&Self, RequestId, &Waiting) -> bool,
-    ) {
-        let judged: Vec<_> = self
-            .waiting
-            .iter()
-            .filter(|(id, waiting)| concerns(self, **id, waiting))
-            .filter_map(|(id, waiting)| Some((*id, self.settle_one(*id, waiting, now)?)))
-            .collect();
-        for (id, judgement) in judged {
-            let Some(waiting) = self.waiting.remove(&id) else {
-                continue;
-            };
-            match self.go_on(id, waiting.policy, waiting.intake, judgement, now, effects) {
-                Step::Decided(decision) => effects.decisions.push((id, decision)),
-                Step::Await => {}
-                Step::AwaitBody(head) => effects.awaiting_body.push((id, head)),
-            }
-        }
-    }
-
-    /// Whether a request goes on waiting; if not, what was found about it.
-    fn settle_one(&self, id: RequestId, waiting: &Waiting, now: UnixMillis) -> Option<Judgement> {
-        let Some(policy) = self.settings.policy(waiting.policy.as_deref()) else {
-            return Some(Judgement::without_token(Reason::Misconfigured));
-        };
-        let mut judgement = self.judge(&waiting.intake, policy, now);
-        if let Verdict::NeedsKeys {
-            issuer, otherwise, ..
-        } = judgement.verdict
-        {
-            let in_time = self.has_time(waiting, now);
-            // The tick sees to those that joined a fetch.
-            let may_be_newer = waiting.joined && otherwise == Reason::UnknownKey;
-            if in_time && (may_be_newer || self.is_expected(issuer, id, now)) {
-                return None;
-            }
-            // Time ran out before the keys came: that is not the token's fault.
-            judgement.verdict = Verdict::from(match otherwise {
-                Reason::UnknownKey if !in_time => Reason::KeysUnavailable,
-                reason => reason,
-            });
-        }
-        Some(judgement)
-    }
-
-    fn has_time(&self, waiting: &Waiting, now: UnixMillis) -> bool {
-        let longest = self.settings.timing.key_wait_timeout;
-        waiting.until.is_ahead(now, longest)
-    }
-
-    fn is_expected(&self, issuer: usize, id: RequestId, now: UnixMillis) -> bool {
-        self.cache(issuer).is_some_and(|cache| {
-            if self.abilities.wakes_requests {
-                cache.is_expected(now)
-            } else {
-                cache.has_flight_of(Owner::Request(id))
-            }
-        })
     }
 }

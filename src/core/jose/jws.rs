@@ -37,6 +37,18 @@ pub struct ReceivedToken<'a> {
     claims: Map<String, Value>,
 }
 
+/// Whether what is no JWS may be a token all the same, which only its issuer can read: a b64token
+/// (RFC 6750, 2.1), and no JOSE object without `alg` (RFC 7515, 4.1.1; RFC 7516, 4.1.1), over which
+/// issuers may stumble.
+#[must_use]
+pub fn may_be_opaque(token: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    let header = token.split('.').next().and_then(base64url::decode);
+    let header = header.and_then(|header| json::parse_object(&header, HEADER_LIMITS).ok());
+    let has_alg = |header: &Map<String, Value>| header.get("alg").is_some_and(Value::is_string);
+    !token.is_empty() && token.bytes().all(plain) && header.is_none_or(|header| has_alg(&header))
+}
+
 impl<'a> ReceivedToken<'a> {
     /// Takes a token apart: three parts, canonical base64url, JSON objects without duplicates.
     ///
@@ -132,11 +144,44 @@ impl Header {
             .iter()
             .any(|allowed| typ.eq_ignore_ascii_case(allowed))
     }
+
+    /// RFC 9701, 5.
+    #[must_use]
+    pub fn is_introspection_response(&self) -> bool {
+        const TYP: &str = "token-introspection+jwt";
+        let typ = self.typ.as_deref().unwrap_or_default();
+        let typ = typ.strip_prefix("application/").unwrap_or(typ);
+        typ.eq_ignore_ascii_case(TYP)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_may_be_opaque() {
+        // e30: {}; eyJhbGciOm51bGx9: {"alg":null}; eyJhbGciOiJSU0EtT0FFUCJ9: {"alg":"RSA-OAEP"}
+        for text in [
+            "2YotnFZFEjr1zCsicMWpAA",
+            "a.b.c",
+            "ya29.a0_-~+/=",
+            "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d",
+        ] {
+            assert!(may_be_opaque(text), "{text}");
+        }
+        for text in [
+            "",
+            "a b",
+            "a\r\nb",
+            "é",
+            "e30.e30.e30",
+            "eyJhbGciOm51bGx9.e30.",
+            "e30",
+        ] {
+            assert!(!may_be_opaque(text), "{text}");
+        }
+    }
 
     fn token(header: &str, payload: &str) -> String {
         let encode = |text: &str| base64url::encode(text.as_bytes());

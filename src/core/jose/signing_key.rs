@@ -119,6 +119,13 @@ impl SigningKey {
         self.kid.as_deref()
     }
 
+    /// The name that was given to it, if it was: whoever knows the key by another way knows no other.
+    #[must_use]
+    pub fn given_kid(&self) -> Option<&str> {
+        let usual = self.public_members.as_ref().and_then(thumbprint);
+        self.kid().filter(|kid| usual.as_deref() != Some(*kid))
+    }
+
     /// The certificate's DER.
     #[must_use]
     pub fn certificate(&self) -> Option<&[u8]> {
@@ -189,13 +196,14 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
         let mut jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": x});
         let kid = thumbprint(jwk.as_object().unwrap());
         assert_eq!(key.kid(), kid.as_deref());
+        assert_eq!(key.given_kid(), None);
         jwk["kid"] = json!(kid);
         jwk["alg"] = json!("EdDSA");
         jwk["use"] = json!("sig");
         assert_eq!(key.public_jwk(), Some(jwk.clone()));
 
         let key = SigningKey::from_pem(ED25519, Some("mine".to_owned()), None).unwrap();
-        assert_eq!(key.kid(), Some("mine"));
+        assert_eq!((key.kid(), key.given_kid()), (Some("mine"), Some("mine")));
         jwk["kid"] = json!("mine");
         assert_eq!(key.public_jwk(), Some(jwk));
     }

@@ -5,7 +5,7 @@
 
 use log::Level;
 
-use super::discovery;
+use super::discovery::{self, Endpoints, Metadata};
 use super::shared::{Cause, Fetched, Lease, SharedData, SharedKeys, Trouble};
 use super::source::{HttpUrl, KeySource, Location};
 use crate::event::{Answer, CallId, LogLine, Owner};
@@ -93,6 +93,8 @@ pub struct KeyCache {
     shared: SharedKeys,
     keys: Option<Keys>,
     jwks_uri: Option<HttpUrl>,
+    /// What else the discovery document said, once it was read.
+    endpoints: Option<Endpoints>,
     flights: Vec<Flight>,
     /// A flight was lost with its request; the lease is still out.
     orphaned: bool,
@@ -138,6 +140,7 @@ impl KeyCache {
             timing,
             keys: None,
             jwks_uri: None,
+            endpoints: None,
             flights: Vec::new(),
             orphaned: false,
             gave_up: false,
@@ -154,6 +157,19 @@ impl KeyCache {
             .as_ref()
             .filter(|keys| now <= keys.fetched_at.plus(self.timing.max_stale))
             .map(|keys| &keys.set)
+    }
+
+    /// Where its issuer is asked about tokens, by its discovery document; `None` before that has been
+    /// read.
+    #[must_use]
+    pub fn endpoints(&self) -> Option<&Endpoints> {
+        self.endpoints.as_ref()
+    }
+
+    /// Whether its issuer has a discovery document.
+    #[must_use]
+    pub fn discovers(&self) -> bool {
+        matches!(self.source.location, Location::Discovery(_))
     }
 
     #[must_use]
@@ -196,13 +212,20 @@ impl KeyCache {
         let Some(fetched) = self.shared.news(shared) else {
             return false;
         };
+        let is_told_where = self.endpoints.is_none() && fetched.endpoints.is_some();
+        let Some(jwks) = fetched.jwks else {
+            self.endpoints = fetched.endpoints.or_else(|| self.endpoints.take());
+            return is_told_where;
+        };
         let at = fetched.at.min(now);
         let is_as_new = |keys: &Keys| keys.fetched_at >= at && keys.fetched_at <= now;
         if self.keys.as_ref().is_some_and(is_as_new) {
-            return false;
+            self.endpoints = fetched.endpoints.or_else(|| self.endpoints.take());
+            return is_told_where;
         }
         self.jwks_uri = fetched.jwks_uri.or_else(|| self.jwks_uri.take());
-        let is_good = self.load(&fetched.jwks, at, log).is_ok();
+        self.endpoints = fetched.endpoints.or_else(|| self.endpoints.take());
+        let is_good = self.load(&jwks, at, log).is_ok();
         if is_good {
             self.trouble = Trouble::default();
         }
@@ -348,12 +371,13 @@ impl KeyCache {
         let flight = self.flights.swap_remove(index);
         let mut brings_new_key = false;
         let outcome = body(answer, flight.fetches).and_then(|body| match flight.fetches {
-            Document::Discovery => discovery::jwks_uri(body, &self.iss, &self.source).map(Some),
+            Document::Discovery => discovery::read(body, &self.iss, &self.source).map(Some),
             Document::JwkSet => {
                 brings_new_key = self.load(body, now, log)?;
                 let fetched = Fetched {
-                    jwks: body.to_vec(),
+                    jwks: Some(body.to_vec()),
                     jwks_uri: self.jwks_uri.clone(),
+                    endpoints: self.endpoints.clone(),
                     at: now,
                 };
                 self.shared.publish(&fetched, shared);
@@ -362,8 +386,14 @@ impl KeyCache {
         });
         let success = outcome.is_ok();
         match outcome {
-            Ok(Some(jwks_uri)) => {
+            Ok(Some(Metadata {
+                jwks_uri,
+                endpoints,
+            })) => {
+                self.shared
+                    .publish_endpoints(&jwks_uri, &endpoints, now, shared);
                 self.jwks_uri = Some(jwks_uri.clone());
+                self.endpoints = Some(endpoints);
                 return Next::Fetch(jwks_uri);
             }
             Ok(None) => {

@@ -13,12 +13,30 @@ const LIMITS: Limits = Limits {
     depth: 8,
 };
 
-/// Takes the key set's address from a discovery document.
+/// What a discovery document says that matters here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Metadata {
+    pub jwks_uri: HttpUrl,
+    pub endpoints: Endpoints,
+}
+
+/// Addresses at which an issuer is asked about tokens.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Endpoints {
+    /// RFC 7662, 2.
+    pub introspection: Option<HttpUrl>,
+    /// RFC 6749, 3.2.
+    pub token: Option<HttpUrl>,
+    /// UMA 2.0 Federated Authorization, 4.
+    pub permission: Option<HttpUrl>,
+}
+
+/// Takes addresses from a discovery document.
 ///
 /// # Errors
 /// In words for the log, when it is no such document, speaks for another issuer, or sends from
 /// https to http.
-pub fn jwks_uri(document: &[u8], iss: &str, source: &KeySource) -> Result<HttpUrl, String> {
+pub fn read(document: &[u8], iss: &str, source: &KeySource) -> Result<Metadata, String> {
     let document = json::parse_object(document, LIMITS)
         .map_err(|error| format!("not a discovery document: {error}"))?;
     let text = |name: &str| document.get(name).and_then(Value::as_str);
@@ -51,7 +69,19 @@ pub fn jwks_uri(document: &[u8], iss: &str, source: &KeySource) -> Result<HttpUr
     if asked.https && !jwks_uri.https {
         return Err("the jwks_uri leads from https to http".to_owned());
     }
-    Ok(jwks_uri)
+    // Others can do without these; nobody is asked over http what was found over https.
+    let endpoint = |name: &str| {
+        let url = HttpUrl::parse(text(name)?)?;
+        (url.https || !asked.https).then_some(url)
+    };
+    Ok(Metadata {
+        jwks_uri,
+        endpoints: Endpoints {
+            introspection: endpoint("introspection_endpoint"),
+            token: endpoint("token_endpoint"),
+            permission: None,
+        },
+    })
 }
 
 #[cfg(test)]
@@ -68,12 +98,9 @@ mod tests {
     }
 
     fn read(document: &Value, source: &KeySource) -> Result<String, String> {
-        jwks_uri(
-            document.to_string().as_bytes(),
-            "https://public/realms/a",
-            source,
-        )
-        .map(|url| url.to_string())
+        let document = document.to_string();
+        let read = super::read(document.as_bytes(), "https://public/realms/a", source);
+        read.map(|metadata| metadata.jwks_uri.to_string())
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::discovery::Endpoints;
 use super::source::HttpUrl;
 use crate::jose::jwk_set;
 use crate::json::{self, Limits};
@@ -55,8 +56,10 @@ pub struct SharedKeys {
 /// A key set that some worker fetched.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fetched {
-    pub jwks: Vec<u8>,
+    /// None: only where they are is known.
+    pub jwks: Option<Vec<u8>>,
     pub jwks_uri: Option<HttpUrl>,
+    pub endpoints: Option<Endpoints>,
     pub at: UnixMillis,
 }
 
@@ -127,23 +130,65 @@ impl SharedKeys {
             return None;
         }
         self.seen = Some(version);
-        let record = self.own_record(&value)?;
+        self.fetched(&value)
+    }
+
+    fn fetched(&self, value: &[u8]) -> Option<Fetched> {
+        let record = self.own_record(value)?;
+        let url = |value: Option<&Value>| HttpUrl::parse(value?.as_str()?);
+        let endpoints = |told: &serde_json::Map<String, Value>| Endpoints {
+            introspection: url(told.get("introspection")),
+            token: url(told.get("token")),
+            permission: None,
+        };
+        let jwks = record.get("jwks").and_then(Value::as_str);
+        let told = record.get("endpoints").and_then(Value::as_object);
         Some(Fetched {
-            jwks: record.get("jwks")?.as_str()?.as_bytes().to_vec(),
-            jwks_uri: record
-                .get("jwks_uri")
-                .and_then(Value::as_str)
-                .and_then(HttpUrl::parse),
+            jwks: jwks.map(|jwks| jwks.as_bytes().to_vec()),
+            jwks_uri: url(record.get("jwks_uri")),
+            endpoints: told.map(endpoints),
             at: UnixMillis(record.get("at")?.as_i64()?),
         })
     }
 
+    /// Tells the other workers where their issuer is asked, if they do not know it: its keys may be
+    /// out of reach.
+    pub fn publish_endpoints(
+        &mut self,
+        jwks_uri: &HttpUrl,
+        endpoints: &Endpoints,
+        now: UnixMillis,
+        shared: &mut dyn SharedData,
+    ) {
+        let known = shared.get(&self.keys_name);
+        let known = known.and_then(|(value, _)| self.fetched(&value));
+        if known.as_ref().and_then(|known| known.endpoints.as_ref()) == Some(endpoints) {
+            return;
+        }
+        let known = known.filter(|known| known.jwks.is_some());
+        let fetched = Fetched {
+            at: known.as_ref().map_or(now, |known| known.at),
+            jwks: known.and_then(|known| known.jwks),
+            jwks_uri: Some(jwks_uri.clone()),
+            endpoints: Some(endpoints.clone()),
+        };
+        self.publish(&fetched, shared);
+    }
+
     /// Tells the other workers what was fetched.
     pub fn publish(&mut self, fetched: &Fetched, shared: &mut dyn SharedData) {
+        let text = |url: &Option<HttpUrl>| url.as_ref().map(HttpUrl::to_string);
+        let endpoints = fetched.endpoints.as_ref().map(|endpoints| {
+            json!({
+                "introspection": text(&endpoints.introspection),
+                "token": text(&endpoints.token),
+            })
+        });
         let record = json!({
             "identity": self.identity,
-            "jwks": String::from_utf8_lossy(&fetched.jwks),
-            "jwks_uri": fetched.jwks_uri.as_ref().map(HttpUrl::to_string),
+            "jwks": fetched.jwks.as_ref().map(|jwks| String::from_utf8_lossy(jwks)),
+            "jwks_uri": text(&fetched.jwks_uri),
+            "endpoints": endpoints,
             "at": fetched.at.0,
         })
         .to_string();

@@ -3,6 +3,7 @@
 use super::path::{Segments, fold};
 use crate::admission::Access;
 use crate::authorization::requirement::Requirement;
+use crate::authorization::services::AuthorizationRules;
 use crate::refusal::Reason;
 
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Rule {
     pub access: Access,
     /// Beside what the policy requires.
     pub requirement: Requirement,
+    /// In place of what the policy asks for.
+    pub authorization: Option<AuthorizationRules>,
 }
 
 /// A path with places for any one segment, and perhaps for everything below it.
@@ -135,6 +138,7 @@ mod tests {
             methods: (!methods.is_empty()).then_some(methods),
             access: Access::Required,
             requirement: Requirement::default(),
+            authorization: None,
         }
     }
 

@@ -2,8 +2,10 @@
 //! asserted by the simulator itself.
 
 mod age;
+mod authorization_services;
 mod failures;
 mod hang_ups;
+mod introspection;
 mod keys_arrive;
 mod odd_answers;
 mod policies_and_issuers;

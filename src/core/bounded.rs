@@ -1,0 +1,170 @@
+//! A map that never grows beyond its bounds: what came first goes first.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// What something is kept under: a digest.
+pub type Key = [u8; 32];
+
+/// At most so many entries, and so many octets of them in all.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub entries: usize,
+    pub bytes: usize,
+}
+
+#[derive(Debug)]
+pub struct Bounded<V> {
+    bounds: Bounds,
+    entries: BTreeMap<Key, Entry<V>>,
+    /// The oldest first, by their numbers; one that was replaced or removed stands here still.
+    order: VecDeque<(u64, Key)>,
+    bytes: usize,
+    last_number: u64,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    number: u64,
+    bytes: usize,
+}
+
+impl<V> Bounded<V> {
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            entries: BTreeMap::new(),
+            order: VecDeque::new(),
+            bytes: 0,
+            last_number: 0,
+        }
+    }
+
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<&V> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// Keeps a value that takes so many octets, in place of the one of that key.
+    pub fn insert(&mut self, key: Key, value: V, bytes: usize) {
+        self.remove(&key);
+        self.last_number = self.last_number.wrapping_add(1);
+        let number = self.last_number;
+        self.order.push_back((number, key));
+        let entry = Entry {
+            value,
+            number,
+            bytes,
+        };
+        self.entries.insert(key, entry);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.drop_oldest();
+    }
+
+    /// Says what a value takes that was not known when it was put here.
+    pub fn weigh(&mut self, key: &Key, bytes: usize) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            self.bytes = self.bytes.saturating_sub(entry.bytes).saturating_add(bytes);
+            entry.bytes = bytes;
+            self.drop_oldest();
+        }
+    }
+
+    pub fn remove(&mut self, key: &Key) -> Option<V> {
+        let entry = self.entries.remove(key)?;
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+        Some(entry.value)
+    }
+
+    /// Keeps those of which `is_kept` holds. It looks at all of them.
+    pub fn retain(&mut self, is_kept: impl Fn(&V) -> bool) {
+        self.entries.retain(|_, entry| is_kept(&entry.value));
+        let bytes = self.entries.values().map(|entry| entry.bytes);
+        self.bytes = bytes.fold(0, usize::saturating_add);
+    }
+
+    fn drop_oldest(&mut self) {
+        while self.entries.len() > self.bounds.entries
+            || self.bytes > self.bounds.bytes
+            || self.order.len() > self.bounds.entries.saturating_mul(2)
+        {
+            let Some((number, key)) = self.order.pop_front() else {
+                break;
+            };
+            let is_it = |entry: &Entry<V>| entry.number == number;
+            if self.entries.get(&key).is_some_and(is_it) {
+                self.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        entries: 100,
+        bytes: 1000,
+    };
+
+    fn key(number: u8) -> Key {
+        [number; 32]
+    }
+
+    fn has(bounded: &Bounded<u8>) -> Vec<u8> {
+        (0..=255)
+            .filter(|n| bounded.get(&key(*n)).is_some())
+            .collect()
+    }
+
+    #[test]
+    fn entries_are_bounded() {
+        let mut bounded = Bounded::new(BOUNDS);
+        for number in 0..=120 {
+            bounded.insert(key(number), number, 1);
+        }
+        assert_eq!(has(&bounded), (21..=120).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn octets_are_bounded() {
+        let mut bounded = Bounded::new(BOUNDS);
+        for number in 0..10 {
+            bounded.insert(key(number), number, 250);
+        }
+        assert_eq!(has(&bounded), [6, 7, 8, 9]);
+        bounded.weigh(&key(9), 600);
+        assert_eq!(has(&bounded), [8, 9]);
+        bounded.insert(key(1), 1, 2000);
+        assert_eq!(has(&bounded), [0; 0], "one that is too large is not kept");
+    }
+
+    #[test]
+    fn one_that_was_renewed_is_no_longer_the_oldest() {
+        let mut bounded = Bounded::new(BOUNDS);
+        for number in 0..100 {
+            bounded.insert(key(number), number, 1);
+        }
+        bounded.insert(key(0), 0, 1);
+        bounded.insert(key(200), 200, 1);
+        assert_eq!(bounded.get(&key(0)), Some(&0));
+        assert_eq!(bounded.get(&key(1)), None);
+    }
+
+    #[test]
+    fn renewing_and_removing_take_no_room() {
+        let mut bounded = Bounded::new(BOUNDS);
+        for number in 0..=255 {
+            for _ in 0..10 {
+                bounded.insert(key(number % 2), number, 10);
+            }
+            assert!(bounded.order.len() <= 200 && bounded.bytes <= 20);
+        }
+        bounded.retain(|value| value % 2 == 1);
+        assert_eq!((has(&bounded), bounded.bytes), (vec![1], 10));
+        assert_eq!(bounded.remove(&key(1)), Some(255));
+        assert_eq!((has(&bounded), bounded.bytes), (Vec::new(), 0));
+    }
+}

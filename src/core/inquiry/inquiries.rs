@@ -1,0 +1,554 @@
+//! Questions under way, and answers: those that are kept, and those that come.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use log::Level;
+
+use super::breaker::Breaker;
+use super::client::Client;
+use super::decision::{self, Asking};
+use super::introspection::{self, Answered};
+use super::kept::{About, Kept};
+use super::message::{Message, Post};
+use super::question::{Finding, Inquiry, Question};
+use super::ticket::{self, ProtectionToken};
+use crate::bounded::Key;
+use crate::event::{Answer, Call, CallId, CallIds, LogLine, Owner};
+use crate::jose::hmac_sha256::hmac_sha256;
+use crate::keys::discovery::Endpoints;
+use crate::keys::source::HttpUrl;
+use crate::time::{Millis, UnixMillis};
+
+/// So many calls may be under way to one issuer in one worker.
+const CALLS: usize = 100;
+
+/// So often a call is sent.
+const TRIES: u32 = 2;
+
+/// Where an issuer is asked.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Endpoint {
+    Introspection,
+    Token,
+    Permission,
+}
+
+/// An issuer as it is asked, and when.
+pub struct Asked<'a> {
+    pub iss: &'a str,
+    pub client: Option<&'a Client>,
+    /// Addresses that the configuration states, and those of its discovery document.
+    pub stated: &'a Endpoints,
+    pub found: Option<&'a Endpoints>,
+    /// Where calls go, if not to the URL's authority.
+    pub target: Option<&'a str>,
+    /// All that an answer may take.
+    pub timeout: Millis,
+    pub now: UnixMillis,
+}
+
+impl Asked<'_> {
+    /// Where it is asked.
+    #[must_use]
+    pub fn url(&self, endpoint: Endpoint) -> Option<HttpUrl> {
+        let among = |of: fn(&Endpoints) -> &Option<HttpUrl>| {
+            let found = || of(self.found?).clone();
+            of(self.stated).clone().or_else(found)
+        };
+        match endpoint {
+            Endpoint::Introspection => among(|all| &all.introspection),
+            Endpoint::Token => among(|all| &all.token),
+            Endpoint::Permission => {
+                let beside = || ticket::endpoint_beside(&self.url(Endpoint::Token)?);
+                among(|all| &all.permission).or_else(beside)
+            }
+        }
+    }
+}
+
+/// A token and the digest that it is known by.
+#[derive(Clone, Copy)]
+pub struct Token<'a> {
+    pub text: &'a str,
+    pub digest: Key,
+}
+
+#[derive(Debug)]
+pub struct Inquiries {
+    digests: Key,
+    kept: Kept,
+    flights: Vec<Flight>,
+    breakers: BTreeMap<(usize, Endpoint), Breaker>,
+    protection_tokens: BTreeMap<usize, ProtectionToken>,
+    last_answer: u64,
+}
+
+/// A question under way.
+#[derive(Debug)]
+struct Flight {
+    call: CallId,
+    owner: Owner,
+    key: Key,
+    token: Key,
+    inquiry: Inquiry,
+    request: Request,
+    tries: u32,
+    asked_at: UnixMillis,
+    sent_at: UnixMillis,
+    /// When its answer is overdue.
+    until: UnixMillis,
+}
+
+#[derive(Clone, Debug)]
+struct Request {
+    endpoint: Endpoint,
+    post: Post,
+    /// Whether the gateway's client asks, and not the token's owner.
+    as_client: bool,
+}
+
+/// What an answer to a call leads to.
+#[derive(Debug)]
+pub enum Next {
+    Call(Call),
+    Over(Over),
+}
+
+/// A question has come to its end.
+#[derive(Debug)]
+pub struct Over {
+    pub key: Key,
+    pub owner: Owner,
+    pub inquiry: Inquiry,
+    pub finding: Rc<Finding>,
+}
+
+/// Why there is no answer.
+struct Failure {
+    why: String,
+    cause: Cause,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Cause {
+    /// The endpoint does not answer, or not now; others will fare no better.
+    Outage,
+    /// It does not take the gateway's own credentials.
+    Credentials,
+    /// What was asked, or by what; nobody else need fare like that.
+    Question,
+    /// The protection token does not count any more.
+    ProtectionToken,
+}
+
+impl Inquiries {
+    /// `secret` should be known to nobody else: what is kept of tokens is kept under digests with it.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self {
+            digests: hmac_sha256(secret, &[b"jwt_keycloak digests of tokens"]),
+            kept: Kept::default(),
+            flights: Vec::new(),
+            breakers: BTreeMap::new(),
+            protection_tokens: BTreeMap::new(),
+            last_answer: 0,
+        }
+    }
+
+    /// Stands for a token.
+    #[must_use]
+    pub fn digest(&self, token: &str) -> Key {
+        hmac_sha256(&self.digests, &[token.as_bytes()])
+    }
+
+    /// What a question about a token is known under.
+    #[must_use]
+    pub fn key(&self, question: &Question, token: &Key) -> Key {
+        question.key(&self.digests, token)
+    }
+
+    /// An answer that may count again.
+    #[must_use]
+    pub fn known(&self, key: &Key, inquiry: &Inquiry, now: UnixMillis) -> Option<Rc<Finding>> {
+        self.kept.find(key, inquiry, now)
+    }
+
+    /// Drops an answer that turned out to be of no use.
+    pub fn forget(&mut self, key: &Key) {
+        self.kept.forget(key);
+    }
+
+    /// Whether an answer is on its way, in time.
+    #[must_use]
+    pub fn is_expected(&self, key: &Key, now: UnixMillis) -> bool {
+        let mut flights = self.flights.iter();
+        flights.any(|flight| flight.key == *key && flight.is_in_time(now))
+    }
+
+    /// Whether a request has a call of its own under way.
+    #[must_use]
+    pub fn has_call_of(&self, owner: Owner) -> bool {
+        self.flights.iter().any(|flight| flight.owner == owner)
+    }
+
+    /// Of which issuer a call asks.
+    #[must_use]
+    pub fn issuer_of(&self, call: CallId) -> Option<usize> {
+        let flight = self.flights.iter().find(|flight| flight.call == call)?;
+        Some(flight.inquiry.question.issuer())
+    }
+
+    /// When it is worth while to ask an issuer again.
+    #[must_use]
+    pub fn retry_after(&self, issuer: usize, now: UnixMillis) -> Millis {
+        let breakers = self.breakers.iter().filter(|((of, _), _)| *of == issuer);
+        let longest = breakers.map(|(_, breaker)| breaker.retry_after(now)).max();
+        longest.unwrap_or(Millis::from_secs(1))
+    }
+
+    /// Begins to ask; `None` if that cannot be now.
+    pub fn ask(
+        &mut self,
+        inquiry: Inquiry,
+        key: Key,
+        token: Token<'_>,
+        owner: Owner,
+        asked: &Asked<'_>,
+        ids: &mut CallIds,
+    ) -> Option<Call> {
+        let call = ids.draw();
+        let request = self.request(&inquiry, token.text, asked, call)?;
+        let flight = Flight {
+            call,
+            owner,
+            key,
+            token: token.digest,
+            inquiry,
+            request,
+            tries: 1,
+            asked_at: asked.now,
+            sent_at: asked.now,
+            until: asked.now.plus(asked.timeout),
+        };
+        self.send(flight, asked)
+    }
+
+    /// The answer to a call came, or it failed. `None` if it is nobody's.
+    pub fn answered(
+        &mut self,
+        call: CallId,
+        answer: &Answer<'_>,
+        asked: &Asked<'_>,
+        ids: &mut CallIds,
+        log: &mut Vec<LogLine>,
+    ) -> Option<(Millis, Next)> {
+        let index = self.flights.iter().position(|flight| flight.call == call)?;
+        let mut flight = self.flights.swap_remove(index);
+        let now = asked.now;
+        let took = now.since(flight.sent_at);
+        let breaker = (flight.inquiry.question.issuer(), flight.request.endpoint);
+        let read = self.read(&flight, answer, asked);
+        let breaker = self.breakers.entry(breaker).or_default();
+        let failure = match read {
+            Ok(read) => {
+                breaker.succeeded();
+                match read {
+                    Some(finding) => return Some((took, self.over(flight, finding, answer, now))),
+                    // The protection token came; now for the ticket.
+                    None => None,
+                }
+            }
+            Err(failure) => {
+                // What one token or one route brings about must not shut others out.
+                if matches!(failure.cause, Cause::Outage | Cause::Credentials) {
+                    breaker.failed(now);
+                } else {
+                    breaker.succeeded();
+                }
+                Some(failure)
+            }
+        };
+        let cause = failure.as_ref().map(|failure| failure.cause);
+        let why = failure.map(|failure| failure.why);
+        // What failed fast may be tried again, all within the time for one call.
+        let may_pass = |cause| matches!(cause, Cause::Outage | Cause::ProtectionToken);
+        let is_worth_it = cause.is_none_or(|cause| may_pass(cause) && flight.tries < TRIES);
+        if is_worth_it && now < flight.asked_at.plus(asked.timeout.halved()) {
+            flight.call = ids.draw();
+            flight.sent_at = now;
+            flight.tries = flight.tries.saturating_add(u32::from(why.is_some()));
+            if let Some(request) = self.request_again(&flight, asked) {
+                flight.request = request;
+                let rest = Millis(flight.until.since(now).0);
+                if let Some(call) = self.send_for(&flight, asked, rest) {
+                    self.flights.push(flight);
+                    return Some((took, Next::Call(call)));
+                }
+            }
+        }
+        let name = flight.request.endpoint.name();
+        let why = why.unwrap_or_else(|| "there was no time for it".to_owned());
+        log.push(LogLine {
+            // What will not pass by itself.
+            level: match cause {
+                Some(Cause::Credentials) => Level::Error,
+                _ => Level::Warn,
+            },
+            text: format!(
+                "{}: no usable answer of the {name} endpoint: {why}",
+                asked.iss
+            ),
+        });
+        Some((took, self.over(flight, Finding::Unavailable, answer, now)))
+    }
+
+    /// A request is gone, and with it what it asked.
+    pub fn abandoned(&mut self, owner: Owner) {
+        self.flights.retain(|flight| flight.owner != owner);
+    }
+
+    /// Gives up calls of the background that are never answered.
+    pub fn drop_overdue(&mut self, now: UnixMillis) {
+        self.flights
+            .retain(|flight| flight.owner != Owner::Background || flight.is_in_time(now));
+    }
+
+    pub fn retire(&mut self) {
+        self.flights.clear();
+    }
+
+    /// What is sent for a question; `None` if the issuer cannot be asked.
+    fn request(
+        &self,
+        inquiry: &Inquiry,
+        token: &str,
+        asked: &Asked<'_>,
+        call: CallId,
+    ) -> Option<Request> {
+        let proof = |client: &Client| client.proof(asked.iss, call, asked.now);
+        let request = match &inquiry.question {
+            Question::Introspection { response, .. } => Request {
+                endpoint: Endpoint::Introspection,
+                post: introspection::request(token, *response, proof(asked.client?)),
+                as_client: true,
+            },
+            Question::Decision {
+                resource_server,
+                asked: permission,
+                claims,
+                ..
+            } => {
+                let asking = Asking {
+                    resource_server,
+                    asked: permission,
+                    claims: claims.as_deref(),
+                };
+                let client = decision::prover(asked.client, asking.claims);
+                Request {
+                    endpoint: Endpoint::Token,
+                    post: decision::request(token, &asking, client.map(proof)),
+                    as_client: client.is_some(),
+                }
+            }
+            Question::Ticket { .. } => self.ticket_request(inquiry, asked, call)?,
+        };
+        Some(request)
+    }
+
+    fn ticket_request(
+        &self,
+        inquiry: &Inquiry,
+        asked: &Asked<'_>,
+        call: CallId,
+    ) -> Option<Request> {
+        let Question::Ticket {
+            issuer,
+            permissions,
+        } = &inquiry.question
+        else {
+            return None;
+        };
+        let own = self.protection_tokens.get(issuer);
+        let (endpoint, post) = match own.and_then(|own| own.text(asked.now)) {
+            Some(own) => (Endpoint::Permission, ticket::request(permissions, own)),
+            None => {
+                let proof = asked.client?.proof(asked.iss, call, asked.now);
+                (Endpoint::Token, ProtectionToken::request(proof))
+            }
+        };
+        Some(Request {
+            endpoint,
+            post,
+            as_client: true,
+        })
+    }
+
+    /// The same once more, or the next step.
+    fn request_again(&self, flight: &Flight, asked: &Asked<'_>) -> Option<Request> {
+        match flight.inquiry.question {
+            Question::Ticket { .. } => self.ticket_request(&flight.inquiry, asked, flight.call),
+            _ => Some(Request {
+                post: flight.request.post.again(flight.call, asked.now),
+                ..flight.request.clone()
+            }),
+        }
+    }
+
+    fn send(&mut self, flight: Flight, asked: &Asked<'_>) -> Option<Call> {
+        let call = self.send_for(&flight, asked, asked.timeout)?;
+        self.flights.push(flight);
+        Some(call)
+    }
+
+    fn send_for(&self, flight: &Flight, asked: &Asked<'_>, timeout: Millis) -> Option<Call> {
+        let endpoint = flight.request.endpoint;
+        let url = asked.url(endpoint)?;
+        if !self.may_call(flight.inquiry.question.issuer(), endpoint, asked.now) {
+            return None;
+        }
+        Some(Call {
+            id: flight.call,
+            owner: flight.owner,
+            target: asked.target.unwrap_or(&url.authority).to_owned(),
+            url,
+            timeout,
+            message: Message::Post(flight.request.post.clone()),
+        })
+    }
+
+    fn may_call(&self, issuer: usize, endpoint: Endpoint, now: UnixMillis) -> bool {
+        let in_time = self.flights.iter().filter(|flight| flight.is_in_time(now));
+        let of_issuer: Vec<_> = in_time
+            .filter(|flight| flight.inquiry.question.issuer() == issuer)
+            .map(|flight| flight.request.endpoint)
+            .collect();
+        let there = of_issuer.iter().filter(|of| **of == endpoint).count();
+        let breaker = self.breakers.get(&(issuer, endpoint));
+        of_issuer.len() < CALLS && breaker.is_none_or(|breaker| breaker.lets_pass(there, now))
+    }
+
+    /// Reads an answer; `None` if it was a step on the way.
+    fn read(
+        &mut self,
+        flight: &Flight,
+        answer: &Answer<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<Option<Finding>, Failure> {
+        let (status, body) = match answer {
+            Answer::Failed(why) => {
+                return Err(Failure {
+                    why: (*why).to_owned(),
+                    cause: Cause::Outage,
+                });
+            }
+            Answer::Response { status, body } => (*status, *body),
+        };
+        // RFC 6585, 4; RFC 9110, 15.6.
+        if status == 429 || status >= 500 {
+            return Err(Failure {
+                why: status.to_string(),
+                cause: Cause::Outage,
+            });
+        }
+        // RFC 6749, 5.2. Keycloak's token endpoint says the latter of a wrong secret.
+        let is_ours = ["invalid_client", "unauthorized_client"];
+        let for_good = |why: String| Failure {
+            cause: if is_ours.iter().any(|code| why.ends_with(code)) {
+                Cause::Credentials
+            } else {
+                Cause::Question
+            },
+            why,
+        };
+        match &flight.inquiry.question {
+            Question::Introspection { response, .. } => {
+                if status != 200 {
+                    return Err(for_good(introspection::refused(status, body)));
+                }
+                self.last_answer = self.last_answer.wrapping_add(1);
+                let read = introspection::read(body, *response, asked.iss, self.last_answer);
+                match read.map_err(for_good)? {
+                    Answered::Active(introspection) => Ok(Some(Finding::Active(introspection))),
+                    Answered::Inactive => Ok(Some(Finding::Inactive)),
+                }
+            }
+            Question::Decision { .. } => {
+                let read = decision::read(status, body, flight.request.as_client);
+                read.map(Some).map_err(for_good)
+            }
+            Question::Ticket { issuer, .. } if flight.request.endpoint == Endpoint::Token => {
+                let token = ProtectionToken::read(status, body, asked.now).map_err(for_good)?;
+                self.protection_tokens.insert(*issuer, token);
+                Ok(None)
+            }
+            Question::Ticket { issuer, .. } => match ticket::read(status, body) {
+                Ok(ticket) => Ok(Some(Finding::Ticket(ticket))),
+                Err(why) => {
+                    // It may be that the token has been revoked: a new one is worth a try.
+                    self.protection_tokens.remove(issuer);
+                    Err(Failure {
+                        why,
+                        cause: match status {
+                            401 | 403 => Cause::ProtectionToken,
+                            _ => Cause::Question,
+                        },
+                    })
+                }
+            },
+        }
+    }
+
+    fn over(
+        &mut self,
+        flight: Flight,
+        finding: Finding,
+        answer: &Answer<'_>,
+        now: UnixMillis,
+    ) -> Next {
+        let (expires, session) = match &finding {
+            Finding::Active(introspection) => {
+                (introspection.expires, introspection.session.as_deref())
+            }
+            _ => (None, None),
+        };
+        let about = About {
+            token: flight.token,
+            session: session.map(|session| self.digest(session)),
+            expires,
+            octets: match answer {
+                Answer::Response { body, .. } => body.len(),
+                Answer::Failed(_) => 0,
+            },
+        };
+        let finding = Rc::new(finding);
+        let at = flight.sent_at.min(now);
+        self.kept
+            .keep(flight.key, &finding, &flight.inquiry, about, at);
+        Next::Over(Over {
+            key: flight.key,
+            owner: flight.owner,
+            inquiry: flight.inquiry,
+            finding,
+        })
+    }
+}
+
+impl Flight {
+    fn is_in_time(&self, now: UnixMillis) -> bool {
+        /// For the host to report a time-out.
+        const MARGIN: Millis = Millis::from_secs(1);
+        let longest = Millis::from_secs(120);
+        self.until.plus(MARGIN).is_ahead(now, longest)
+    }
+}
+
+impl Endpoint {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Introspection => "introspection",
+            Self::Token => "token",
+            Self::Permission => "permission",
+        }
+    }
+}

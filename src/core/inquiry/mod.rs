@@ -1,0 +1,31 @@
+//! What the gateway asks an issuer about a token: whether it is in force and what it says (RFC 7662),
+//! and what it permits (Keycloak's authorization services; UMA 2.0).
+//!
+//! [`question`] is what can be asked and what may come of it; [`introspection`], [`decision`] and
+//! [`ticket`] word the requests and read the answers, sent by the gateway's own [`client`].
+//! [`inquiries`] sees to it that as little as possible is asked: [`kept`] holds answers, those who
+//! ask the same at one time share a call, and [`breaker`] spares an endpoint that does not answer.
+
+pub mod audience_hint;
+pub mod breaker;
+pub mod client;
+pub mod decision;
+pub mod form;
+pub mod inquiries;
+pub mod introspection;
+pub mod kept;
+pub mod message;
+pub mod question;
+pub mod ticket;
+
+/// An OAuth error code (RFC 6749, 5.2), if it is one: for the log, where nothing else of an answer
+/// stands.
+fn error_code(error: &str) -> &str {
+    const LONGEST: usize = 40;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    if !error.is_empty() && error.len() <= LONGEST && error.bytes().all(plain) {
+        error
+    } else {
+        "without an error code"
+    }
+}

@@ -1,0 +1,150 @@
+//! What is asked of an issuer about a token, and what it said.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use super::inquiries::Endpoint;
+use super::introspection::{Introspection, ResponseKind};
+use crate::authorization::permission::Permission;
+use crate::bounded::Key;
+use crate::jose::hmac_sha256::hmac_sha256;
+use crate::time::Millis;
+
+/// A question; whether its answer may be one that was given before says [`Inquiry`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Question {
+    /// Whether a token is in force, and what it says (RFC 7662).
+    Introspection {
+        issuer: usize,
+        response: ResponseKind,
+    },
+    /// Whether its owner has a permission (Keycloak's authorization services).
+    Decision {
+        issuer: usize,
+        resource_server: Rc<str>,
+        asked: AskedPermission,
+        /// What Keycloak's policies are told, as it takes them.
+        claims: Option<Rc<str>>,
+    },
+    /// A permission ticket (UMA 2.0 Federated Authorization, 4).
+    Ticket {
+        issuer: usize,
+        permissions: Vec<Permission>,
+    },
+}
+
+/// A permission as it is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AskedPermission {
+    pub permission: Permission,
+    /// Its resource is a path, and Keycloak finds what it is.
+    pub by_uri: bool,
+}
+
+/// A question, and how old an answer may be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Inquiry {
+    pub question: Question,
+    /// One that lets the request pass.
+    pub max_age: Millis,
+    /// One that does not.
+    pub negative_max_age: Millis,
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub enum Finding {
+    /// The token is in force.
+    Active(Introspection),
+    /// It is not.
+    Inactive,
+    Granted,
+    Denied,
+    Ticket(String),
+    /// There is no answer that can be used.
+    Unavailable,
+}
+
+/// What has been found out about a request's token.
+#[derive(Debug, Default)]
+pub struct Findings {
+    found: Vec<(Question, Rc<Finding>)>,
+}
+
+impl Findings {
+    #[must_use]
+    pub fn of(&self, question: &Question) -> Option<&Finding> {
+        let mut found = self.found.iter();
+        let (_, finding) = found.find(|(of, _)| of == question)?;
+        Some(finding)
+    }
+
+    pub fn add(&mut self, question: Question, finding: Rc<Finding>) {
+        self.found.push((question, finding));
+    }
+
+    /// How many questions have been asked.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Answers that say something of the token, and their questions.
+    pub fn active(&self) -> impl Iterator<Item = &Question> {
+        let active = self.found.iter();
+        let active = active.filter(|(_, finding)| matches!(**finding, Finding::Active(_)));
+        active.map(|(question, _)| question)
+    }
+}
+
+impl Question {
+    #[must_use]
+    pub fn issuer(&self) -> usize {
+        match self {
+            Self::Introspection { issuer, .. }
+            | Self::Decision { issuer, .. }
+            | Self::Ticket { issuer, .. } => *issuer,
+        }
+    }
+
+    /// Where it is asked, in the end.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Introspection { .. } => Endpoint::Introspection,
+            Self::Decision { .. } => Endpoint::Token,
+            Self::Ticket { .. } => Endpoint::Permission,
+        }
+    }
+
+    /// What an answer is kept under: a digest of the question and of the token that it is about,
+    /// which stands here as a digest, too.
+    #[must_use]
+    pub fn key(&self, digests: &Key, token: &Key) -> Key {
+        let mut text = String::new();
+        let _ = match self {
+            Self::Introspection { issuer, response } => {
+                write!(text, "introspection {issuer} {response:?}")
+            }
+            Self::Decision {
+                issuer,
+                resource_server,
+                asked: AskedPermission { permission, by_uri },
+                claims,
+            } => write!(
+                text,
+                "decision {issuer} {by_uri} {resource_server:?} {permission:?} {claims:?}"
+            ),
+            Self::Ticket {
+                issuer,
+                permissions,
+            } => write!(text, "ticket {issuer} {permissions:?}"),
+        };
+        hmac_sha256(digests, &[token, text.as_bytes()])
+    }
+}
