@@ -163,13 +163,16 @@ class Demo:
 
         self.step("A revoked token", "/payments asks each time; /statements takes an answer for 3 seconds; /orders asks about no such token.")
         revoked = self.client_token("orders-app", "Function1/read")
-        self.call("/statements/7", revoked, 200)
         self.call("/payments/7?amount=1", revoked, 200)
+        self.call("/statements/7", revoked, 200)
+        # Each of Envoy's workers has answers of its own.
+        for _ in range(15):
+            self.status("/statements/7", revoked)
         self.revoke("orders-app", revoked)
         at = time.monotonic()
         self.call("/payments/7?amount=1", revoked, 401, "token_inactive")
         self.call("/orders/1", revoked, 200)
-        say("  /statements, asked for three seconds: a worker that has an answer goes by it, one that has none asks", "dim")
+        say("  /statements, called for three seconds:", "dim")
         answers = []
         while time.monotonic() < at + 3:
             answers.append(self.status("/statements/7", revoked))

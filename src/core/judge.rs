@@ -112,23 +112,24 @@ impl Judge<'_> {
         let issuer = self.accepted(&token)?;
         *known = Some(issuer);
         let (own, rules) = self.of(issuer)?;
+        let is_secrets = |alg: Algorithm| alg.family() == Family::Hmac;
+        let is_unknown_secret =
+            !own.has_secrets && Algorithm::by_name(&token.header.alg).is_some_and(is_secrets);
+        let verify = || self.findings.verified(|| self.verify(token, issuer));
         let Some(asking) = &rules.introspection else {
-            let verified = self.verify(token, issuer)?;
+            let verified = verify()?;
             return Ok(verified.check(&rules.claims, self.now)?);
         };
         if asking.when == When::Always {
             return match self.introspect(issuer, asking)? {
                 Told::Unavailable if asking.if_unavailable == IfUnavailable::Local => {
-                    let verified = self.verify(token, issuer)?;
+                    let verified = verify()?;
                     Ok(verified.check(&rules.claims, self.now)?)
                 }
                 told => self.told(&told, issuer, None),
             };
         }
-        let alg = Algorithm::by_name(&token.header.alg);
-        let is_unknown_secret =
-            alg.is_some_and(|alg| alg.family() == Family::Hmac) && !own.has_secrets;
-        let verified = match self.verify(token, issuer) {
+        let verified = match verify() {
             Ok(verified) => verified,
             Err(verdict) => {
                 let is_beyond_us = match verdict {

@@ -14,7 +14,7 @@ import random
 import sys
 import time
 
-from tests.host.endpoints import unusable
+from tests.host.endpoints import CLIENT_ID, SECRET, unusable
 from tests.host.envoy import TIMED_OUT, UNREACHABLE
 from tests.host.gateway_jwt import hashing, signing, verified
 from tests.host.issuer import ALG, START, Issuer, bearer
@@ -32,6 +32,10 @@ LENGTH = 400
 # Octets of a body that a host holds, or shows.
 BODY_LIMIT = 1000
 
+ASKING = {"client": {"client_id": CLIENT_ID, "client_secret": SECRET}}
+PERMISSIONS = ["orders#read", "invoices"]
+GRANTED = {("orders", "read"), ("invoices", "read")}
+
 SETTINGS = [
     {},
     {"claims_to_headers": {"x-user": "sub"}, "upstream_token": "hide", "uri_param_names": []},
@@ -45,6 +49,21 @@ SETTINGS = [
     signing(header=JWT.decode()),
     {**hashing(header=JWT.decode(), max_body_size=500, body_timeout=3), "report_only": True},
     {**hashing(header=JWT.decode()), "access": "optional", "key_wait_timeout": 1},
+    {**ASKING, "introspection": {"cache_seconds": 5}, "claims_to_headers": {"x-user": "sub"}},
+    {**ASKING, "introspection": {"when": "always"}, **signing(header=JWT.decode()), "callout_timeout": 1},
+    {
+        **ASKING,
+        "introspection": {"when": "after_local", "response": "jwt", "if_unavailable": "local"},
+        "upstream_token": "introspected",
+        "uri_param_names": [],
+    },
+    {
+        **ASKING,
+        **hashing(header=JWT.decode()),
+        "introspection": {"when": "always", "opaque_tokens": False},
+        "authorization": {"permissions": PERMISSIONS, "cache_seconds": 0, "uma_challenge": True},
+    },
+    {**ASKING, "authorization": {"permissions": PERMISSIONS, "claims": {"how": {"from": "method"}}}, "access": "optional"},
 ]
 
 
@@ -77,6 +96,8 @@ class Walk:
         randomness = self.random.choice([self.random.randbytes, b"\0"])
         self.worker = PROFILES[profile](MODULE, now=START, fault=self.fault, randomness=randomness, **named)
         self.issuer = Issuer()
+        # For as long as it walks: what was granted must not count as denied a moment later.
+        self.issuer.endpoints.grants = self.random.choice([GRANTED, {("orders", "read")}])
         self.withdrawn = []
         self.requests = []
         self.settings = {}
@@ -115,7 +136,10 @@ class Walk:
 
     def arrive(self):
         kind = self.random.choice(
-            ["good", "good", "good", "old", "forged", "unknown", "expired", "elsewhere", "garbage", "none", "withdrawn"]
+            [
+                "good", "good", "good", "old", "forged", "unknown", "expired", "elsewhere", "garbage", "none",
+                "withdrawn", "opaque", "lightweight", "revoked", "made up",
+            ]  # fmt: skip
         )
         token, subject = self.token(kind)
         fields = bearer(token) if kind != "none" else []
@@ -234,6 +258,10 @@ class Walk:
                 "expired": lambda: issuer.token(exp=1000, sub=sub),
                 "elsewhere": lambda: issuer.token(iss="http://keycloak:8080/realms/other", sub=sub),
                 "garbage": lambda: "a.b.c",
+                "opaque": lambda: issuer.opaque(now=self.worker.now, sub=sub),
+                "lightweight": lambda: issuer.lightweight(now=self.worker.now, sub=sub),
+                "revoked": lambda: self.revoked(issuer.opaque(now=self.worker.now, sub=sub)),
+                "made up": lambda: f"{self.random.randrange(1 << 60):x}",
                 "none": lambda: "no token",
                 "withdrawn": lambda: issuer.token(
                     key=self.withdrawn[0] if self.withdrawn else issuer._stranger, now=self.worker.now, sub=sub
@@ -241,6 +269,10 @@ class Walk:
             }[kind]()
             self.tokens[which] = text, sub
         return self.tokens[which]
+
+    def revoked(self, token):
+        self.issuer.endpoints.revoked.add(token)
+        return token
 
     def good_answer(self, call):
         return self.issuer.answer(call, self.worker.now)
@@ -314,7 +346,12 @@ class Walk:
 
     def went_up(self, request):
         settings = self.settings[request.first]
-        is_verified = request.kind in ("good", "old") or (request.kind == "withdrawn" and self.withdrawn)
+        asks = settings.get("introspection", {})
+        is_verified = (
+            request.kind in ("good", "old", "lightweight")
+            or (request.kind == "withdrawn" and self.withdrawn)
+            or (request.kind == "opaque" and asks and asks.get("opaque_tokens", True))
+        )
         is_open = (
             ("rules" in settings and request.path == b"/public/x")
             or settings.get("report_only")
@@ -323,22 +360,31 @@ class Walk:
         # A key that was withdrawn counts until the next fetch.
         if not is_verified and not is_open:
             raise Wrong(f"a request with {request.kind} went up")
+        if "authorization" in settings and not is_open and self.issuer.endpoints.grants != GRANTED:
+            raise Wrong("a request went up that has not all permissions")
+        if request.kind == "opaque" and settings.get("upstream_token") == "introspected":
+            if request.value(b"authorization")[0].count(b".") != 2:
+                raise Wrong("an opaque token went up instead of its JWT")
         # What stands there is the filter's, whoever sent what.
         for name in (CONSUMER, b"x-consumer-id", *([USER] if "claims_to_headers" in settings else [])):
             if b"admin" in request.value(name):
                 raise Wrong(f"{name} went up as the client sent it")
-        if "upstream_token" in settings and any(request.token.encode() in value for _, value in request.upstream[1]):
+        hides = settings.get("upstream_token") not in (None, "introspected")
+        if hides and any(request.token.encode() in value for _, value in request.upstream[1]):
             raise Wrong("a token went up that is to be hidden")
         if "consumers" in settings and request.value(CONSUMER) != [b"app"]:
             raise Wrong(f"{CONSUMER}: {request.value(CONSUMER)}")
+        # A lightweight token does not say who calls; its issuer does.
+        subject = None if request.kind == "lightweight" and not asks else request.subject
         told = request.value(USER) if "claims_to_headers" in settings else []
         if "upstream_jwt" in settings:
-            self.signed(request, JWT, None if is_open and not is_verified else request.subject)
+            self.signed(request, JWT, None if is_open and not is_verified else subject)
             if any(value == b"admin" and b"jwt" in name.lower() for name, value in request.upstream[1]):
                 raise Wrong("a JWT of the client's own went up")
         if request.value(SECOND_JWT):
             self.signed(request, SECOND_JWT, None)
-        if told not in ([], [request.subject.encode()]) or (not told and not is_open and "claims_to_headers" in settings):
+        is_untold = not told and not is_open and subject is not None and "claims_to_headers" in settings
+        if told not in ([], [request.subject.encode()]) or is_untold:
             raise Wrong(f"{USER} of {request.subject}: {told}")
 
     def signed(self, request, header, subject):
@@ -367,7 +413,12 @@ class Walk:
         self.worker.now += 400_000
         self.calm_down(80)
         self.tokens.clear()
+        self.issuer.endpoints.grants = GRANTED
         good = self.worker.request(self.root, fields=bearer(self.token("good")[0]))
+        # Where it is asked about, its answers come.
+        while self.worker.calls and not good.is_over:
+            call = next(iter(self.worker.calls.values()))
+            self.worker.answer(call, self.good_answer(call))
         if good.status != 200:
             raise Wrong(f"a good request is not let through in the end: {good.status} {good.response}")
 

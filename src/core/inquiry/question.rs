@@ -1,5 +1,6 @@
 //! What is asked of an issuer about a token, and what it said.
 
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
@@ -7,6 +8,7 @@ use super::inquiries::Endpoint;
 use super::introspection::{Introspection, ResponseKind};
 use crate::authorization::permission::Permission;
 use crate::bounded::Key;
+use crate::claims::VerifiedClaims;
 use crate::jose::hmac_sha256::hmac_sha256;
 use crate::time::Millis;
 
@@ -69,6 +71,8 @@ pub enum Finding {
 #[derive(Debug, Default)]
 pub struct Findings {
     found: Vec<(Question, Rc<Finding>)>,
+    /// Once its own signature is found good: it is not verified again after each answer.
+    verified: OnceCell<VerifiedClaims>,
 }
 
 impl Findings {
@@ -77,6 +81,21 @@ impl Findings {
         let mut found = self.found.iter();
         let (_, finding) = found.find(|(of, _)| of == question)?;
         Some(finding)
+    }
+
+    /// The token's own claims, which `verify` verifies if that has not been done.
+    ///
+    /// # Errors
+    /// Those of `verify`.
+    pub fn verified<E>(
+        &self,
+        verify: impl FnOnce() -> Result<VerifiedClaims, E>,
+    ) -> Result<VerifiedClaims, E> {
+        if let Some(verified) = self.verified.get() {
+            return Ok(verified.clone());
+        }
+        let verified = verify()?;
+        Ok(self.verified.get_or_init(|| verified).clone())
     }
 
     pub fn add(&mut self, question: Question, finding: Rc<Finding>) {
