@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::admission::Waiver;
 use crate::authorization::Permit;
+use crate::authorization::permission::AskedPermission;
 use crate::authorization::requirement::Requirement;
 use crate::authorization::services::{AuthorizationRules, DecidedBy, Demand, Granted};
 use crate::caller::consumers::Consumer;
@@ -17,7 +18,7 @@ use crate::config::token::IssuerRules;
 use crate::inquiry::introspection::{
     self, IfUnavailable, Introspection, IntrospectionRules, Unverified, When,
 };
-use crate::inquiry::question::{AskedPermission, Finding, Findings, Inquiry, Question};
+use crate::inquiry::question::{Finding, Findings, Inquiry, Question};
 use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::jwk_set::JwkSet;
 use crate::jose::jws::{self, ReceivedToken};

@@ -18,9 +18,8 @@ import time
 
 from joserfc import jwk, jwt
 
-from tests.bench.signing import cpu_seconds
+from tests.bench.gateway import answering, cpu_seconds
 from tests.stack import ports
-from tests.stack.envoy import Envoy, http_filters, render
 
 WARM_UP = 100
 CALLERS = 50
@@ -60,22 +59,7 @@ def measured(issuer, introspection, requests):
         "allowed_aud": "orders",
         **({"introspection": introspection} if introspection else {}),
     }
-    config = render(
-        addresses={
-            "listener": (ports.HOST, ports.from_env("GATEWAY_PORT", 19030)),
-            "admin": (ports.HOST, ports.from_env("ENVOY_ADMIN_PORT", 19031)),
-            "keycloak": issuer.address,
-        }
-    )
-    wasm = next(each for each in http_filters(config) if each["name"] == "jwt_keycloak")
-    wasm["typed_config"]["config"]["configuration"] = {
-        "@type": "type.googleapis.com/google.protobuf.StringValue",
-        "value": json.dumps(filter_config),
-    }
-    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-    answer = {"match": {"prefix": "/"}, "direct_response": {"status": 200}}
-    manager["route_config"] = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [answer]}]}
-    with Envoy(config, name="bench-introspection", concurrency=1, log_level="warning") as envoy:
+    with answering(filter_config, 19030, "bench-introspection", keycloak=issuer.address) as envoy:
         connection = http.client.HTTPConnection(*envoy.address)
         took = []
         for number in range(WARM_UP + requests):

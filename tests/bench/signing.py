@@ -10,20 +10,15 @@ else the machine does falls on all.
 
 import argparse
 import http.client
-import json
-import os
 import statistics
 import time
-from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from tests.bench.gateway import answering, cpu_seconds
 from tests.host.scene import Scene
-from tests.stack import ports
-from tests.stack.envoy import Envoy, http_filters, render
 
-TICKS = os.sysconf("SC_CLK_TCK")
 NOTHING, AGAIN = "nothing signed", "ES256, used again"
 SLOW = {"RS256", "PS256"}
 WARM_UP = 50
@@ -92,22 +87,7 @@ def tell(found):
 def on_envoy(upstream_jwt, requests):
     # Nothing is asked of the caller and nothing goes up: only the signature differs.
     filter_config = {"allowed_iss": ["https://a"], "access": "public", "upstream_jwt": upstream_jwt}
-    config = render(
-        addresses={
-            "listener": (ports.HOST, ports.from_env("GATEWAY_PORT", 19020)),
-            "admin": (ports.HOST, ports.from_env("ENVOY_ADMIN_PORT", 19021)),
-        }
-    )
-    filters = http_filters(config)
-    wasm = next(each for each in filters if each["name"] == "jwt_keycloak")
-    wasm["typed_config"]["config"]["configuration"] = {
-        "@type": "type.googleapis.com/google.protobuf.StringValue",
-        "value": json.dumps(filter_config),
-    }
-    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-    answer = {"match": {"prefix": "/"}, "direct_response": {"status": 200}}
-    manager["route_config"] = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [answer]}]}
-    with Envoy(config, name="bench-signing", concurrency=1, log_level="warning") as envoy:
+    with answering(filter_config, 19020, "bench-signing") as envoy:
         connection = http.client.HTTPConnection(*envoy.address)
         for number in range(WARM_UP + requests):
             if number == WARM_UP:
@@ -115,11 +95,6 @@ def on_envoy(upstream_jwt, requests):
             connection.request("GET", "/")
             connection.getresponse().read()
         return (cpu_seconds(envoy.pid) - before) / requests * 1e6
-
-
-def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def in_wasm(upstream_jwt, requests):

@@ -12,6 +12,14 @@ pub struct Permission {
     pub scope: Option<String>,
 }
 
+/// A permission as it is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AskedPermission {
+    pub permission: Permission,
+    /// Its resource is a path, and Keycloak finds what it is.
+    pub by_uri: bool,
+}
+
 impl Permission {
     /// Reads one; `None` if neither resource nor scope is there, or a mark stands where it would be
     /// read in two ways.

@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::permission::Permission;
-use crate::inquiry::question::AskedPermission;
+use super::permission::{AskedPermission, Permission};
 use crate::jose::base64url;
 use crate::refusal::Reason;
 use crate::request::Request;

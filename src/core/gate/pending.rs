@@ -9,7 +9,7 @@ use crate::bounded::Key;
 use crate::config::Settings;
 use crate::config::policy::Policy;
 use crate::event::{Owner, RequestId};
-use crate::inquiry::inquiries::{Asked, Token};
+use crate::inquiry::asked::{Asked, Token};
 use crate::inquiry::question::{Finding, Findings, Inquiry, Question};
 use crate::intake::{self, Intake};
 use crate::judge::{Judge, Judgement, Verdict};

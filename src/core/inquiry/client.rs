@@ -10,7 +10,6 @@ use p256::elliptic_curve::zeroize::Zeroizing;
 use serde_json::json;
 
 use super::form;
-use crate::event::CallId;
 use crate::jose::base64url;
 use crate::jose::hmac_sha256::hmac_sha256;
 use crate::jose::signing_key::{HostSigner, SigningFailed, SigningKey};
@@ -51,7 +50,7 @@ pub struct Assertion {
     client_id: String,
     audience: String,
     issued: UnixMillis,
-    number: CallId,
+    number: u32,
 }
 
 impl fmt::Debug for ClientSecret {
@@ -80,7 +79,7 @@ pub struct Proof {
 impl Client {
     /// A proof for `issuer`; `number` comes once in a worker.
     #[must_use]
-    pub fn proof(&self, issuer: &str, number: CallId, now: UnixMillis) -> Proof {
+    pub fn proof(&self, issuer: &str, number: u32, now: UnixMillis) -> Proof {
         let id = || ("client_id", self.id.clone());
         match &self.authentication {
             // RFC 6749, 2.3.1: both are form-encoded before they are put together.
@@ -124,7 +123,7 @@ impl Client {
 impl Assertion {
     /// The same for another call.
     #[must_use]
-    pub fn again(&self, number: CallId, now: UnixMillis) -> Self {
+    pub fn again(&self, number: u32, now: UnixMillis) -> Self {
         Self {
             issued: now,
             number,
@@ -166,7 +165,7 @@ impl Assertion {
     /// Octets that nobody can guess who does not have the key, and that come once.
     fn draw(&self, label: &[u8], entropy: &[u8]) -> [u8; 32] {
         let parts: [&[u8]; 3] = [
-            &self.number.0.to_le_bytes(),
+            &self.number.to_le_bytes(),
             &self.issued.0.to_le_bytes(),
             entropy,
         ];

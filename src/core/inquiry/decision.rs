@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::client::{Client, Proof};
 use super::message::Post;
-use super::question::{AskedPermission, Finding};
+use super::question::Finding;
+use crate::authorization::permission::AskedPermission;
 use crate::json::{self, Limits};
 
 const LIMITS: Limits = Limits {

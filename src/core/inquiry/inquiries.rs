@@ -5,19 +5,18 @@ use std::rc::Rc;
 
 use log::Level;
 
+use super::asked::{Asked, Token};
 use super::breaker::Breaker;
 use super::client::Client;
 use super::decision::{self, Asking};
 use super::introspection::{self, Answered};
 use super::kept::{About, Kept};
 use super::message::{Message, Post};
-use super::question::{Finding, Inquiry, Question};
+use super::question::{Endpoint, Finding, Inquiry, Question};
 use super::ticket::{self, ProtectionToken};
 use crate::bounded::Key;
 use crate::event::{Answer, Call, CallId, CallIds, LogLine, Owner};
 use crate::jose::hmac_sha256::hmac_sha256;
-use crate::keys::discovery::Endpoints;
-use crate::keys::source::HttpUrl;
 use crate::time::{Millis, UnixMillis};
 
 /// So many calls may be under way to one issuer in one worker.
@@ -25,54 +24,6 @@ const CALLS: usize = 100;
 
 /// So often a call is sent.
 const TRIES: u32 = 2;
-
-/// Where an issuer is asked.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Endpoint {
-    Introspection,
-    Token,
-    Permission,
-}
-
-/// An issuer as it is asked, and when.
-pub struct Asked<'a> {
-    pub iss: &'a str,
-    pub client: Option<&'a Client>,
-    /// Addresses that the configuration states, and those of its discovery document.
-    pub stated: &'a Endpoints,
-    pub found: Option<&'a Endpoints>,
-    /// Where calls go, if not to the URL's authority.
-    pub target: Option<&'a str>,
-    /// All that an answer may take.
-    pub timeout: Millis,
-    pub now: UnixMillis,
-}
-
-impl Asked<'_> {
-    /// Where it is asked.
-    #[must_use]
-    pub fn url(&self, endpoint: Endpoint) -> Option<HttpUrl> {
-        let among = |of: fn(&Endpoints) -> &Option<HttpUrl>| {
-            let found = || of(self.found?).clone();
-            of(self.stated).clone().or_else(found)
-        };
-        match endpoint {
-            Endpoint::Introspection => among(|all| &all.introspection),
-            Endpoint::Token => among(|all| &all.token),
-            Endpoint::Permission => {
-                let beside = || ticket::endpoint_beside(&self.url(Endpoint::Token)?);
-                among(|all| &all.permission).or_else(beside)
-            }
-        }
-    }
-}
-
-/// A token and the digest that it is known by.
-#[derive(Clone, Copy)]
-pub struct Token<'a> {
-    pub text: &'a str,
-    pub digest: Key,
-}
 
 #[derive(Debug)]
 pub struct Inquiries {
@@ -326,7 +277,7 @@ impl Inquiries {
         asked: &Asked<'_>,
         call: CallId,
     ) -> Option<Request> {
-        let proof = |client: &Client| client.proof(asked.iss, call, asked.now);
+        let proof = |client: &Client| client.proof(asked.iss, call.0, asked.now);
         let request = match &inquiry.question {
             Question::Introspection { response, .. } => Request {
                 endpoint: Endpoint::Introspection,
@@ -373,7 +324,7 @@ impl Inquiries {
         let (endpoint, post) = match own.and_then(|own| own.text(asked.now)) {
             Some(own) => (Endpoint::Permission, ticket::request(permissions, own)),
             None => {
-                let proof = asked.client?.proof(asked.iss, call, asked.now);
+                let proof = asked.client?.proof(asked.iss, call.0, asked.now);
                 (Endpoint::Token, ProtectionToken::request(proof))
             }
         };
@@ -389,7 +340,7 @@ impl Inquiries {
         match flight.inquiry.question {
             Question::Ticket { .. } => self.ticket_request(&flight.inquiry, asked, flight.call),
             _ => Some(Request {
-                post: flight.request.post.again(flight.call, asked.now),
+                post: flight.request.post.again(flight.call.0, asked.now),
                 ..flight.request.clone()
             }),
         }
@@ -540,15 +491,5 @@ impl Flight {
         const MARGIN: Millis = Millis::from_secs(1);
         let longest = Millis::from_secs(120);
         self.until.plus(MARGIN).is_ahead(now, longest)
-    }
-}
-
-impl Endpoint {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Introspection => "introspection",
-            Self::Token => "token",
-            Self::Permission => "permission",
-        }
     }
 }

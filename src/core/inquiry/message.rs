@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::client::{Assertion, Proof};
 use super::form;
-use crate::event::CallId;
 use crate::jose::signing_key::{HostSigner, SigningFailed};
 use crate::time::UnixMillis;
 
@@ -67,7 +66,7 @@ impl Post {
 
     /// The same for another call: a client assertion counts once.
     #[must_use]
-    pub fn again(&self, number: CallId, now: UnixMillis) -> Self {
+    pub fn again(&self, number: u32, now: UnixMillis) -> Self {
         let assertion = self.assertion.as_ref();
         Self {
             assertion: assertion.map(|assertion| assertion.again(number, now)),

@@ -6,6 +6,7 @@
 //! [`inquiries`] sees to it that as little as possible is asked: [`kept`] holds answers, those who
 //! ask the same at one time share a call, and [`breaker`] spares an endpoint that does not answer.
 
+pub mod asked;
 pub mod audience_hint;
 pub mod breaker;
 pub mod client;

@@ -4,9 +4,8 @@ use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use super::inquiries::Endpoint;
 use super::introspection::{Introspection, ResponseKind};
-use crate::authorization::permission::Permission;
+use crate::authorization::permission::{AskedPermission, Permission};
 use crate::bounded::Key;
 use crate::claims::VerifiedClaims;
 use crate::jose::hmac_sha256::hmac_sha256;
@@ -35,12 +34,12 @@ pub enum Question {
     },
 }
 
-/// A permission as it is asked for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AskedPermission {
-    pub permission: Permission,
-    /// Its resource is a path, and Keycloak finds what it is.
-    pub by_uri: bool,
+/// Where an issuer is asked.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Endpoint {
+    Introspection,
+    Token,
+    Permission,
 }
 
 /// A question, and how old an answer may be.
@@ -165,5 +164,17 @@ impl Question {
             } => write!(text, "ticket {issuer} {permissions:?}"),
         };
         hmac_sha256(digests, &[token, text.as_bytes()])
+    }
+}
+
+impl Endpoint {
+    /// For the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Introspection => "introspection",
+            Self::Token => "token",
+            Self::Permission => "permission",
+        }
     }
 }
