@@ -77,11 +77,29 @@ impl<V> Bounded<V> {
         Some(entry.value)
     }
 
-    /// Keeps those of which `is_kept` holds. It looks at all of them.
-    pub fn retain(&mut self, is_kept: impl Fn(&V) -> bool) {
-        self.entries.retain(|_, entry| is_kept(&entry.value));
-        let bytes = self.entries.values().map(|entry| entry.bytes);
-        self.bytes = bytes.fold(0, usize::saturating_add);
+    /// Removes all whose keys begin like this.
+    pub fn remove_all(&mut self, prefix: [u8; 16]) -> Vec<V> {
+        let mut first = [0; 32];
+        let mut last = [0xff; 32];
+        for key in [&mut first, &mut last] {
+            for (octet, of) in key.iter_mut().zip(prefix) {
+                *octet = of;
+            }
+        }
+        let keys: Vec<_> = self
+            .entries
+            .range(first..=last)
+            .map(|(key, _)| *key)
+            .collect();
+        keys.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// Removes those of which `is_meant` holds. It looks at all of them.
+    pub fn remove_if(&mut self, is_meant: impl Fn(&V) -> bool) -> Vec<V> {
+        let entries = self.entries.iter();
+        let meant = entries.filter(|(_, entry)| is_meant(&entry.value));
+        let keys: Vec<_> = meant.map(|(key, _)| *key).collect();
+        keys.iter().filter_map(|key| self.remove(key)).collect()
     }
 
     fn drop_oldest(&mut self) {
@@ -154,6 +172,21 @@ mod tests {
     }
 
     #[test]
+    fn all_with_a_prefix_are_removed() {
+        let mut bounded = Bounded::new(BOUNDS);
+        for number in 0..10 {
+            let mut key = key(number / 5);
+            key[31] = number;
+            bounded.insert(key, number, 10);
+        }
+        let mut removed = bounded.remove_all([1; 16]);
+        removed.sort_unstable();
+        assert_eq!(removed, [5, 6, 7, 8, 9]);
+        assert_eq!(bounded.bytes, 50);
+        assert!(bounded.remove_all([2; 16]).is_empty());
+    }
+
+    #[test]
     fn renewing_and_removing_take_no_room() {
         let mut bounded = Bounded::new(BOUNDS);
         for number in 0..=255 {
@@ -162,7 +195,7 @@ mod tests {
             }
             assert!(bounded.order.len() <= 200 && bounded.bytes <= 20);
         }
-        bounded.retain(|value| value % 2 == 1);
+        assert_eq!(bounded.remove_if(|value| value % 2 == 0), [254]);
         assert_eq!((has(&bounded), bounded.bytes), (vec![1], 10));
         assert_eq!(bounded.remove(&key(1)), Some(255));
         assert_eq!((has(&bounded), bounded.bytes), (Vec::new(), 0));

@@ -202,8 +202,8 @@ BAD = {
         in_a_policy(introspection={"response": 7}),
         "$.policies.a.introspection.response",
     ),
-    "introspection: no client": (good(client=None), "$.client"),
-    "introspection: an issuer without a client": (in_an_issuer(client=None), "$.issuers[0].client"),
+    "introspection: no client": (good(client=None), "$.introspection"),
+    "introspection: an issuer without a client": (in_an_issuer(client=None), "$.issuers[0].introspection"),
     "introspection: an issuer that is not discovered": (
         in_an_issuer(jwks_uri=f"{ISSUER}/keys"),
         "$.issuers[0].introspection_endpoint",
@@ -355,6 +355,22 @@ BAD = {
         rpt(claims={"x": {"from": "path"}}),
         "$.authorization.claims",
     ),
+    "authorization.claims: where the token may decide": (
+        authorization(decision="rpt_or_remote", claims={"x": {"from": "path"}}),
+        "$.authorization.claims",
+    ),
+    "authorization.claims: beside tickets": (
+        authorization(uma_challenge=True, claims={"x": {"from": "path"}}),
+        "$.authorization.claims",
+    ),
+    "authorization.permissions: a place with another name": (
+        authorization(permissions="{uri}#read"),
+        "$.authorization.permissions",
+    ),
+    "upstream_token: introspected, and the answer is to be json": (
+        good(upstream_token="introspected", introspection={"response": "json"}),
+        "$.upstream_token",
+    ),
     "authorization.claims: by no client": (
         without("client", authorization(resource_server="orders", claims={"x": {"from": "path"}})),
         "$.authorization.claims",
@@ -452,6 +468,9 @@ BEYOND_A_SCHEMA = {
     "token_endpoint: nothing is asked there",
     "permission_endpoint: nothing is asked there",
     "introspection.if_unavailable: local, of what cannot be judged",
+    "authorization.claims: where the token may decide",
+    "authorization.claims: beside tickets",
+    "upstream_token: introspected, and the answer is to be json",
     "introspection: no client",
     "introspection: an issuer without a client",
     "introspection: an issuer that is not discovered",

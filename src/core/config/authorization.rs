@@ -134,15 +134,16 @@ pub fn read(members: &Members, askable: &Askable, is_used: bool) -> Option<Autho
 /// A permission of a token's own.
 #[must_use]
 pub fn permission(text: &str) -> Option<Permission> {
-    Permission::parse(text).filter(|_| !text.contains(PATH) && !text.contains(METHOD))
+    Permission::parse(text).filter(|_| !text.contains(['{', '}']))
 }
 
 fn template(text: &str) -> Option<PermissionTemplate> {
     let Permission { resource, scope } = Permission::parse(text)?;
     let is = |part: &Option<String>, place: &str| part.as_deref() == Some(place);
+    // A place that is written in another way would be a name that nobody has.
     let has_other = |part: &Option<String>, place: &str| {
         let part = part.as_deref().unwrap_or_default();
-        part != place && (part.contains(PATH) || part.contains(METHOD))
+        part != place && part.contains(['{', '}'])
     };
     if has_other(&resource, PATH) || has_other(&scope, METHOD) {
         return None;
@@ -282,9 +283,14 @@ fn check_decision(own: &Members, rules: &AuthorizationRules, askable: &Askable) 
         let allowed = "remote: a token names its resources, and not their paths";
         own.fault("decision", "rpt, and a permission with {path}", allowed);
     }
-    if !asks && !rules.claims.is_empty() {
-        let found = "claims, and decision: rpt, by which nobody is asked";
+    if reads_token && !rules.claims.is_empty() {
+        let found = "claims, and a decision by the token, which may have come by its permissions with \
+            other claims";
         own.fault("claims", found, "none; or decision: remote");
+    }
+    if rules.uma_challenge && !rules.claims.is_empty() {
+        let found = "claims, and uma_challenge, whose tickets do not have them";
+        own.fault("claims", found, "none; or no uma_challenge");
     }
     if reads_token && !askable.has_audiences {
         let found = "the token's own permissions, and no allowed_aud";

@@ -347,6 +347,7 @@ fn introspection_has_defaults_and_is_laid_over_field_by_field() {
         let expected = IntrospectionRules {
             when: meant,
             max_age: Millis(0),
+            opaque_tokens: meant == When::Always,
             ..standard.clone()
         };
         assert_eq!(rules, expected);
@@ -410,7 +411,7 @@ fn introspection_has_defaults_and_is_laid_over_field_by_field() {
             .unwrap()
             .opaque_tokens
     };
-    assert!(opaque("p", 0) && !opaque("r", 0));
+    assert!(!opaque("p", 0) && !opaque("r", 0));
     assert_eq!(introspection(&settings.base, 1), None);
 }
 
@@ -467,7 +468,12 @@ fn introspection_that_cannot_be_meant_is_refused() {
 #[test]
 fn introspection_needs_a_client_and_an_address() {
     let without = shown(&json!({"client": null}));
-    assert_eq!(faults(&without), ["$.client: no client, and introspection"]);
+    assert_eq!(
+        faults(&without),
+        [format!(
+            "$.introspection: introspection of the tokens of {ISS:?}, at which the gateway has no client"
+        )]
+    );
     let issuer = |more: Value| {
         let issuer = merged(
             json!({"iss": ISS, "client": client(), "introspection": {}}),
@@ -477,7 +483,9 @@ fn introspection_needs_a_client_and_an_address() {
     };
     assert_eq!(
         faults(&issuer(json!({"client": null}))),
-        ["$.issuers[0].client: no client, and introspection"]
+        [format!(
+            "$.issuers[0].introspection: introspection of the tokens of {ISS:?}, at which the gateway has no client"
+        )]
     );
     let keys = json!({"jwks_uri": "https://kc/keys"});
     assert_eq!(
@@ -555,11 +563,15 @@ fn the_jwt_of_an_answer_may_go_up() {
     for (more, told) in [
         (
             json!({"introspection": false, "client": null}),
-            "introspected, and no introspection",
+            "introspected, and no introspection in $",
         ),
         (
             json!({"introspection": {"response": "signed"}}),
             "introspected, and introspection with response: signed",
+        ),
+        (
+            json!({"introspection": {"response": "json"}}),
+            "introspected, and introspection with response: json",
         ),
         (
             json!({"upstream_jwt": {"issuer": "g", "keys": PEM, "header": "Authorization"}}),
@@ -589,7 +601,6 @@ fn authorization_has_defaults_and_says_what_is_asked() {
             "orders", "#read", "orders#{method}", "#{method}", "{path}", "{path}#read", "{path}#{method}",
         ],
         "method_scopes": {"GET": "read", "POST": "write"},
-        "decision": "rpt_or_remote",
         "claims": {
             "amount": {"query": "amount"}, "channel": {"value": "web"}, "place": {"from": "path"},
             "region": {"header": "X-Region"}, "tags": {"value": ["a", "b"]}, "via": {"from": "method"},
@@ -628,7 +639,7 @@ fn authorization_has_defaults_and_says_what_is_asked() {
     let scopes = [(text("GET"), text("read")), (text("POST"), text("write"))];
     assert_eq!(all.method_scopes.as_deref(), Some(&scopes[..]));
     assert_eq!(all.resource_server, some("orders-api"));
-    assert_eq!(all.decision, DecidedBy::RptOrRemote);
+    assert_eq!(all.decision, DecidedBy::Remote);
     assert_eq!((all.max_age, all.negative_max_age), (Millis(0), Millis(0)));
     // Nobody has to be shown the gateway's secret for a decision.
     let as_caller = merged(
@@ -802,7 +813,17 @@ fn authorization_that_cannot_be_meant_is_refused() {
         ),
         (
             json!({"decision": "rpt", "claims": {"a": {"from": "path"}}}),
-            "claims: claims, and decision: rpt, by which nobody is asked",
+            "claims: claims, and a decision by the token, which may have come by its permissions \
+                with other claims",
+        ),
+        (
+            json!({"decision": "rpt_or_remote", "claims": {"a": {"from": "path"}}}),
+            "claims: claims, and a decision by the token, which may have come by its permissions \
+                with other claims",
+        ),
+        (
+            json!({"uma_challenge": true, "claims": {"a": {"from": "path"}}}),
+            "claims: claims, and uma_challenge, whose tickets do not have them",
         ),
     ] {
         // An rpt asks nobody: for it there is no client.

@@ -4,7 +4,7 @@
 
 use super::issuer::Issuer;
 use super::policy::UpstreamToken;
-use super::reader::{Members, join};
+use super::reader::{Members, join, quote};
 use super::token::IssuerRules;
 use crate::inquiry::introspection::{IfUnavailable, IntrospectionRules, ResponseKind, When};
 use crate::time::Millis;
@@ -50,7 +50,9 @@ pub fn read(members: &Members) -> Option<IntrospectionRules> {
         }),
         negative_max_age: negative.unwrap_or(negative_default(stated, NEGATIVE_MAX_AGE)),
         if_unavailable: own.choice("if_unavailable", &words).unwrap_or_default(),
-        opaque_tokens: own.boolean("opaque_tokens").unwrap_or(true),
+        opaque_tokens: own
+            .boolean("opaque_tokens")
+            .unwrap_or(when != When::AfterLocal),
     };
     own.finish();
     Some(rules)
@@ -72,9 +74,13 @@ pub fn check(members: &Members, own: &Members, issuer: &Issuer, rules: &Introspe
         return;
     };
     if issuer.client.is_none() {
-        let found = "no client, and introspection";
-        let allowed = "the gateway's client at this issuer, as which it asks";
-        own.fault("client", found, allowed);
+        let found = format!(
+            "introspection of the tokens of {}, at which the gateway has no client",
+            quote(&issuer.iss)
+        );
+        let allowed = "a client beside this issuer; or no introspection of its tokens (false), or an \
+            allowed_iss without it";
+        members.findings().fault(&stated.path, found, allowed);
     }
     if issuer.endpoints.introspection.is_none() && !issuer.is_discovered() {
         let found = "no address, and introspection";
@@ -116,12 +122,16 @@ pub fn for_upstream(members: &Members, token: &UpstreamToken, issuers: &mut [Opt
         .filter_map(|rules| rules.introspection.as_mut())
         .collect();
     if shown.is_empty() {
-        let found = "introspected, and no introspection";
-        members.fault(
-            "upstream_token",
-            found,
-            "introspection beside it; or keep or hide",
-        );
+        let found = format!("introspected, and no introspection in {}", members.path);
+        let allowed = "introspection there, or another upstream_token";
+        members.fault("upstream_token", found, allowed);
+    }
+    let stated = members.layered_object("introspection");
+    let response = stated.as_ref().and_then(|own| own.get("response"));
+    if response.is_some_and(|response| response.value == "json") {
+        let found = "introspected, and introspection with response: json";
+        let allowed = "response: jwt, in which there is a token for the upstream";
+        members.fault("upstream_token", found, allowed);
     }
     for rules in &mut shown {
         if rules.response == ResponseKind::Signed {

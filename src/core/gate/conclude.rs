@@ -13,6 +13,7 @@ use crate::caller::consumers::Consumer;
 use crate::config::policy::{Policy, UpstreamToken};
 use crate::event::LogLine;
 use crate::explain::{self, Known};
+use crate::inquiry::question::Purpose;
 use crate::intake::Intake;
 use crate::judge::{Judgement, Verdict};
 use crate::keys::cache::KeyCache;
@@ -232,8 +233,13 @@ impl Gate {
                 let cache = issuer.and_then(|issuer| self.cache(issuer));
                 refusal.retry_after = Some(cache.map_or(Millis(0), |cache| cache.retry_after(now)));
             }
-            (Reason::IntrospectionUnavailable | Reason::AuthorizationUnavailable, Some(issuer)) => {
-                refusal.retry_after = Some(self.inquiries.retry_after(issuer, now))
+            (Reason::IntrospectionUnavailable, Some(issuer)) => {
+                let purposes = [Purpose::Introspection];
+                refusal.retry_after = Some(self.inquiries.retry_after(issuer, &purposes, now));
+            }
+            (Reason::AuthorizationUnavailable, Some(issuer)) => {
+                let purposes = [Purpose::Decision, Purpose::DecisionAsClient];
+                refusal.retry_after = Some(self.inquiries.retry_after(issuer, &purposes, now));
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use super::pending::{Needed, Pending, asked};
 use super::{Effects, Gate, Step};
 use crate::bounded::Key;
 use crate::event::{Answer, CallId, LogLine, Owner, RequestId};
-use crate::inquiry::audience_hint;
+use crate::inquiry::audience_hint::{self, Audience};
 use crate::inquiry::inquiries::{Next, Over};
 use crate::inquiry::question::{Finding, Inquiry, Question};
 use crate::judge::Judgement;
@@ -337,16 +337,20 @@ impl Gate {
         };
         let Some(client) = &own.client else { return };
         let was_told = self.hinted_at.get(&issuer);
-        if was_told.is_some_and(|at| at.is_recent(now, HINT_PAUSE))
-            || !audience_hint::is_for_others(token, &client.id, now)
-        {
+        let is_recent = |at: &UnixMillis| at.is_recent(now, HINT_PAUSE);
+        let audience = audience_hint::of_others(token, &client.id, now);
+        let Some(audience) = audience.filter(|_| !was_told.is_some_and(is_recent)) else {
             return;
-        }
+        };
         self.hinted_at.insert(issuer, now);
+        let found = match audience {
+            Audience::Others => "whose audience does not have",
+            Audience::Unsaid => "that does not say whether it is for",
+        };
         let text = format!(
-            "{}: a token was called inactive whose audience does not have the client {:?}; Keycloak \
-             does so with good tokens, too: the client needs an audience mapper, or a role, in the \
-             tokens that it asks about",
+            "{}: a token was called inactive {found} the client {:?}; if it should not be: Keycloak \
+             calls good tokens so, too, for a client that is not in their audience; it needs an \
+             audience mapper, or a role",
             own.iss, client.id
         );
         effects.log.push(LogLine {

@@ -6,23 +6,30 @@ use serde_json::Value;
 use crate::jose::base64url;
 use crate::time::UnixMillis;
 
-/// Whether a JWT that has not ended, by its own word, is not for `client_id`. Nothing is verified:
-/// it is for the log alone.
+/// What a JWT that has not ended, by its own word, says of whom it is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Audience {
+    Others,
+    /// Nothing, as Keycloak's lightweight tokens do.
+    Unsaid,
+}
+
+/// Whom a token is for, if it does not say that it is for `client_id`. Nothing is verified: it is for
+/// the log alone.
 #[must_use]
-pub fn is_for_others(token: &str, client_id: &str, now: UnixMillis) -> bool {
-    let payload = token.split('.').nth(1).and_then(base64url::decode);
-    let claims = payload.and_then(|payload| serde_json::from_slice::<Value>(&payload).ok());
-    let Some(Value::Object(claims)) = claims else {
-        return false;
+pub fn of_others(token: &str, client_id: &str, now: UnixMillis) -> Option<Audience> {
+    let payload = token.split('.').nth(1).and_then(base64url::decode)?;
+    let Ok(Value::Object(claims)) = serde_json::from_slice(&payload) else {
+        return None;
     };
-    let has_ended = || {
-        let exp = claims.get("exp").and_then(UnixMillis::from_numeric_date);
-        exp.is_none_or(|exp| exp <= now)
-    };
+    let exp = claims.get("exp").and_then(UnixMillis::from_numeric_date)?;
+    if exp <= now {
+        return None;
+    }
     let is_meant = match claims.get("aud") {
         Some(Value::Array(several)) => several.iter().any(|aud| aud == client_id),
         Some(one) => one == client_id,
-        None => false,
+        None => return Some(Audience::Unsaid),
     };
-    !is_meant && !has_ended()
+    (!is_meant).then_some(Audience::Others)
 }

@@ -29,12 +29,23 @@ impl Breaker {
     }
 
     pub fn failed(&mut self, now: UnixMillis) {
+        // Of calls that were under way when it opened: they say nothing new.
+        if self.failures >= FAILURES && self.open_until.is_ahead(now, LAST_PAUSE) {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         let Some(doublings) = self.failures.checked_sub(FAILURES) else {
             return;
         };
         let pause = (0..doublings.min(8)).fold(FIRST_PAUSE, |pause, _| pause.doubled());
         self.open_until = now.plus(pause.min(LAST_PAUSE));
+    }
+
+    /// For how long nothing is asked.
+    #[must_use]
+    pub fn pause(&self, now: UnixMillis) -> Option<Millis> {
+        let is_open = self.failures >= FAILURES && self.open_until.is_ahead(now, LAST_PAUSE);
+        is_open.then(|| self.open_until.since(now))
     }
 
     /// When it is worth while to try again.
@@ -75,10 +86,15 @@ mod tests {
         for _ in 0..3 {
             breaker.failed(NOW);
         }
+        let mut now = NOW.plus(Millis(1000));
         for pause in [2000, 4000, 8000, 16_000, 30_000, 30_000] {
-            breaker.failed(NOW);
-            assert_eq!(breaker.retry_after(NOW), Millis(pause));
-            assert!(!breaker.lets_pass(0, at(pause - 1)) && breaker.lets_pass(0, at(pause)));
+            for _ in 0..100 {
+                breaker.failed(now);
+            }
+            assert_eq!(breaker.retry_after(now), Millis(pause));
+            assert!(!breaker.lets_pass(0, now.plus(Millis(pause - 1))));
+            now = now.plus(Millis(pause));
+            assert!(breaker.lets_pass(0, now));
         }
     }
 

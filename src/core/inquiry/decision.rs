@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::client::{Client, Proof};
+use super::failure::Failure;
 use super::message::Post;
 use super::question::Finding;
 use crate::authorization::permission::AskedPermission;
@@ -65,15 +66,15 @@ pub fn prover<'c>(client: Option<&'c Client>, claims: Option<&str>) -> Option<&'
 /// Reads an answer; `as_client` says who asked.
 ///
 /// # Errors
-/// In words for the log, when it decides nothing.
-pub fn read(status: u16, body: &[u8], as_client: bool) -> Result<Finding, String> {
+/// [`Failure`], when it decides nothing.
+pub fn read(status: u16, body: &[u8], as_client: bool) -> Result<Finding, Failure> {
     let answer = json::parse_object(body, LIMITS)
-        .map_err(|error| format!("{status}, and no JSON object: {error}"))?;
+        .map_err(|error| Failure::unusable(format!("{status}, and no JSON object: {error}")))?;
     if status == 200 {
         return match answer.get("result") {
             Some(Value::Bool(true)) => Ok(Finding::Granted),
             Some(Value::Bool(false)) => Ok(Finding::Denied),
-            _ => Err("it has no result".to_owned()),
+            _ => Err(Failure::unusable("it has no result")),
         };
     }
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -85,6 +86,12 @@ pub fn read(status: u16, body: &[u8], as_client: bool) -> Result<Finding, String
         {
             Ok(Finding::Inactive)
         }
-        (_, error) => Err(format!("{status} {}", super::error_code(error))),
+        _ => Err(Failure::refused(status, &answer)),
     }
+}
+
+/// Whether a denial means that there is no such permission.
+#[must_use]
+pub fn is_unknown(status: u16) -> bool {
+    status == 400
 }

@@ -1,6 +1,7 @@
 //! Questions under way, and answers: those that are kept, and those that come.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use log::Level;
@@ -9,18 +10,23 @@ use super::asked::{Asked, Token};
 use super::breaker::Breaker;
 use super::client::Client;
 use super::decision::{self, Asking};
+use super::failure::{Cause, Failure};
 use super::introspection::{self, Answered};
 use super::kept::{About, Kept};
 use super::message::{Message, Post};
-use super::question::{Endpoint, Finding, Inquiry, Question};
+use super::question::{Endpoint, Finding, Inquiry, Purpose, Question};
 use super::ticket::{self, ProtectionToken};
+use crate::authorization::permission::AskedPermission;
 use crate::bounded::Key;
 use crate::event::{Answer, Call, CallId, CallIds, LogLine, Owner};
 use crate::jose::hmac_sha256::hmac_sha256;
 use crate::time::{Millis, UnixMillis};
 
-/// So many calls may be under way to one issuer in one worker.
+/// So many calls may be under way to one issuer for one purpose, in one worker.
 const CALLS: usize = 100;
+
+/// Of what only some requests bring about, the log is told so often at most.
+const TOLD_PAUSE: Millis = Millis::from_secs(60);
 
 /// So often a call is sent.
 const TRIES: u32 = 2;
@@ -30,7 +36,9 @@ pub struct Inquiries {
     digests: Key,
     kept: Kept,
     flights: Vec<Flight>,
-    breakers: BTreeMap<(usize, Endpoint), Breaker>,
+    breakers: BTreeMap<(usize, Purpose), Breaker>,
+    /// When the log was told of failures that others need not have.
+    told_at: BTreeMap<(usize, Purpose), UnixMillis>,
     protection_tokens: BTreeMap<usize, ProtectionToken>,
     last_answer: u64,
 }
@@ -75,24 +83,6 @@ pub struct Over {
     pub finding: Rc<Finding>,
 }
 
-/// Why there is no answer.
-struct Failure {
-    why: String,
-    cause: Cause,
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Cause {
-    /// The endpoint does not answer, or not now; others will fare no better.
-    Outage,
-    /// It does not take the gateway's own credentials.
-    Credentials,
-    /// What was asked, or by what; nobody else need fare like that.
-    Question,
-    /// The protection token does not count any more.
-    ProtectionToken,
-}
-
 impl Inquiries {
     /// `secret` should be known to nobody else: what is kept of tokens is kept under digests with it.
     #[must_use]
@@ -102,6 +92,7 @@ impl Inquiries {
             kept: Kept::default(),
             flights: Vec::new(),
             breakers: BTreeMap::new(),
+            told_at: BTreeMap::new(),
             protection_tokens: BTreeMap::new(),
             last_answer: 0,
         }
@@ -152,8 +143,10 @@ impl Inquiries {
 
     /// When it is worth while to ask an issuer again.
     #[must_use]
-    pub fn retry_after(&self, issuer: usize, now: UnixMillis) -> Millis {
-        let breakers = self.breakers.iter().filter(|((of, _), _)| *of == issuer);
+    pub fn retry_after(&self, issuer: usize, purposes: &[Purpose], now: UnixMillis) -> Millis {
+        let is_meant = |of: usize, purpose| of == issuer && purposes.contains(purpose);
+        let breakers = self.breakers.iter();
+        let breakers = breakers.filter(|((of, purpose), _)| is_meant(*of, purpose));
         let longest = breakers.map(|(_, breaker)| breaker.retry_after(now)).max();
         longest.unwrap_or(Millis::from_secs(1))
     }
@@ -198,9 +191,10 @@ impl Inquiries {
         let mut flight = self.flights.swap_remove(index);
         let now = asked.now;
         let took = now.since(flight.sent_at);
-        let breaker = (flight.inquiry.question.issuer(), flight.request.endpoint);
-        let read = self.read(&flight, answer, asked);
-        let breaker = self.breakers.entry(breaker).or_default();
+        let question = &flight.inquiry.question;
+        let of = (question.issuer(), question.purpose());
+        let read = self.read(&flight, answer, asked, log);
+        let breaker = self.breakers.entry(of).or_default();
         let failure = match read {
             Ok(read) => {
                 breaker.succeeded();
@@ -220,15 +214,15 @@ impl Inquiries {
                 Some(failure)
             }
         };
+        let pause = breaker.pause(now);
         let cause = failure.as_ref().map(|failure| failure.cause);
-        let why = failure.map(|failure| failure.why);
         // What failed fast may be tried again, all within the time for one call.
         let may_pass = |cause| matches!(cause, Cause::Outage | Cause::ProtectionToken);
         let is_worth_it = cause.is_none_or(|cause| may_pass(cause) && flight.tries < TRIES);
         if is_worth_it && now < flight.asked_at.plus(asked.timeout.halved()) {
             flight.call = ids.draw();
             flight.sent_at = now;
-            flight.tries = flight.tries.saturating_add(u32::from(why.is_some()));
+            flight.tries = flight.tries.saturating_add(u32::from(cause.is_some()));
             if let Some(request) = self.request_again(&flight, asked) {
                 flight.request = request;
                 let rest = Millis(flight.until.since(now).0);
@@ -238,20 +232,66 @@ impl Inquiries {
                 }
             }
         }
-        let name = flight.request.endpoint.name();
-        let why = why.unwrap_or_else(|| "there was no time for it".to_owned());
-        log.push(LogLine {
-            // What will not pass by itself.
-            level: match cause {
-                Some(Cause::Credentials) => Level::Error,
-                _ => Level::Warn,
-            },
-            text: format!(
-                "{}: no usable answer of the {name} endpoint: {why}",
-                asked.iss
-            ),
-        });
+        let failure = failure.unwrap_or_else(|| Failure::unusable("there was no time for it"));
+        self.tell(&flight, &failure, pause, asked, log);
         Some((took, self.over(flight, Finding::Unavailable, answer, now)))
+    }
+
+    /// Tells the log of a failure, and what can be done about it; often only of those that are rare.
+    fn tell(
+        &mut self,
+        flight: &Flight,
+        failure: &Failure,
+        pause: Option<Millis>,
+        asked: &Asked<'_>,
+        log: &mut Vec<LogLine>,
+    ) {
+        let question = &flight.inquiry.question;
+        let of = (question.issuer(), question.purpose());
+        let is_rare = matches!(failure.cause, Cause::Outage | Cause::Credentials);
+        if !is_rare && !self.may_tell(of, asked.now) {
+            return;
+        }
+        let name = flight.request.endpoint.name();
+        let url = asked.url(flight.request.endpoint);
+        let url = url.map(|url| url.to_string()).unwrap_or_default();
+        let mut text = format!(
+            "{}: no usable answer of the {name} endpoint ({url}): {}",
+            asked.iss, failure.why
+        );
+        if let (Cause::Credentials, Some(client)) = (failure.cause, asked.client) {
+            let _ = write!(
+                text,
+                "; it does not take the client {:?}: see its secret or key, auth_method, and whether \
+                 it is enabled, confidential and has a service account",
+                client.id
+            );
+        }
+        if let Question::Decision {
+            resource_server, ..
+        } = question
+        {
+            let _ = write!(text, "; resource server {resource_server:?}");
+        }
+        if let Some(pause) = pause {
+            let _ = write!(text, "; not asked again for {} s", pause.whole_secs());
+        }
+        let level = match failure.cause {
+            // What will not pass by itself.
+            Cause::Credentials => Level::Error,
+            _ => Level::Warn,
+        };
+        log.push(LogLine { level, text });
+    }
+
+    /// Whether the log has not been told of the like a short time ago.
+    fn may_tell(&mut self, of: (usize, Purpose), now: UnixMillis) -> bool {
+        let told = self.told_at.get(&of);
+        let may = !told.is_some_and(|at| at.is_recent(now, TOLD_PAUSE));
+        if may {
+            self.told_at.insert(of, now);
+        }
+        may
     }
 
     /// A request is gone, and with it what it asked.
@@ -355,7 +395,7 @@ impl Inquiries {
     fn send_for(&self, flight: &Flight, asked: &Asked<'_>, timeout: Millis) -> Option<Call> {
         let endpoint = flight.request.endpoint;
         let url = asked.url(endpoint)?;
-        if !self.may_call(flight.inquiry.question.issuer(), endpoint, asked.now) {
+        if !self.may_call(&flight.inquiry.question, asked.now) {
             return None;
         }
         Some(Call {
@@ -368,15 +408,15 @@ impl Inquiries {
         })
     }
 
-    fn may_call(&self, issuer: usize, endpoint: Endpoint, now: UnixMillis) -> bool {
-        let in_time = self.flights.iter().filter(|flight| flight.is_in_time(now));
-        let of_issuer: Vec<_> = in_time
-            .filter(|flight| flight.inquiry.question.issuer() == issuer)
-            .map(|flight| flight.request.endpoint)
-            .collect();
-        let there = of_issuer.iter().filter(|of| **of == endpoint).count();
-        let breaker = self.breakers.get(&(issuer, endpoint));
-        of_issuer.len() < CALLS && breaker.is_none_or(|breaker| breaker.lets_pass(there, now))
+    fn may_call(&self, question: &Question, now: UnixMillis) -> bool {
+        let of = (question.issuer(), question.purpose());
+        let is_alike = |flight: &&Flight| {
+            let question = &flight.inquiry.question;
+            (question.issuer(), question.purpose()) == of && flight.is_in_time(now)
+        };
+        let others = self.flights.iter().filter(is_alike).count();
+        let breaker = self.breakers.get(&of);
+        others < CALLS && breaker.is_none_or(|breaker| breaker.lets_pass(others, now))
     }
 
     /// Reads an answer; `None` if it was a step on the way.
@@ -385,65 +425,63 @@ impl Inquiries {
         flight: &Flight,
         answer: &Answer<'_>,
         asked: &Asked<'_>,
+        log: &mut Vec<LogLine>,
     ) -> Result<Option<Finding>, Failure> {
         let (status, body) = match answer {
-            Answer::Failed(why) => {
-                return Err(Failure {
-                    why: (*why).to_owned(),
-                    cause: Cause::Outage,
-                });
-            }
+            Answer::Failed(why) => return Err(Failure::outage(*why)),
             Answer::Response { status, body } => (*status, *body),
         };
         // RFC 6585, 4; RFC 9110, 15.6.
         if status == 429 || status >= 500 {
-            return Err(Failure {
-                why: status.to_string(),
-                cause: Cause::Outage,
-            });
+            return Err(Failure::outage(status.to_string()));
         }
-        // RFC 6749, 5.2. Keycloak's token endpoint says the latter of a wrong secret.
-        let is_ours = ["invalid_client", "unauthorized_client"];
-        let for_good = |why: String| Failure {
-            cause: if is_ours.iter().any(|code| why.ends_with(code)) {
-                Cause::Credentials
-            } else {
-                Cause::Question
-            },
-            why,
-        };
         match &flight.inquiry.question {
             Question::Introspection { response, .. } => {
                 if status != 200 {
-                    return Err(for_good(introspection::refused(status, body)));
+                    return Err(introspection::refused(status, body));
                 }
                 self.last_answer = self.last_answer.wrapping_add(1);
                 let read = introspection::read(body, *response, asked.iss, self.last_answer);
-                match read.map_err(for_good)? {
+                match read.map_err(Failure::unusable)? {
                     Answered::Active(introspection) => Ok(Some(Finding::Active(introspection))),
                     Answered::Inactive => Ok(Some(Finding::Inactive)),
                 }
             }
-            Question::Decision { .. } => {
-                let read = decision::read(status, body, flight.request.as_client);
-                read.map(Some).map_err(for_good)
+            Question::Decision {
+                resource_server,
+                asked: AskedPermission { permission, by_uri },
+                ..
+            } => {
+                let finding = decision::read(status, body, flight.request.as_client)?;
+                let is_mistaken = !by_uri && decision::is_unknown(status);
+                let of = (flight.inquiry.question.issuer(), Purpose::Decision);
+                if is_mistaken && matches!(finding, Finding::Denied) && self.may_tell(of, asked.now)
+                {
+                    let permission = permission.to_string();
+                    log.push(LogLine {
+                        level: Level::Warn,
+                        text: format!(
+                            "{}: the resource server {resource_server:?} has no permission \
+                             {permission:?}: nobody gets it",
+                            asked.iss
+                        ),
+                    });
+                }
+                Ok(Some(finding))
             }
             Question::Ticket { issuer, .. } if flight.request.endpoint == Endpoint::Token => {
-                let token = ProtectionToken::read(status, body, asked.now).map_err(for_good)?;
+                let token = ProtectionToken::read(status, body, asked.now)?;
                 self.protection_tokens.insert(*issuer, token);
                 Ok(None)
             }
             Question::Ticket { issuer, .. } => match ticket::read(status, body) {
                 Ok(ticket) => Ok(Some(Finding::Ticket(ticket))),
-                Err(why) => {
+                Err(failure) => {
                     // It may be that the token has been revoked: a new one is worth a try.
                     self.protection_tokens.remove(issuer);
-                    Err(Failure {
-                        why,
-                        cause: match status {
-                            401 | 403 => Cause::ProtectionToken,
-                            _ => Cause::Question,
-                        },
+                    Err(match status {
+                        401 | 403 => failure.of(Cause::ProtectionToken),
+                        _ => failure,
                     })
                 }
             },

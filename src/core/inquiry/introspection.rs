@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::client::Proof;
+use super::failure::{Cause, Failure};
 use super::message::Post;
 use crate::claims::VerifiedClaims;
 use crate::jose::base64url;
@@ -187,12 +188,16 @@ fn signed(body: &[u8], number: u64) -> Result<Answered, String> {
     }))
 }
 
-/// What an answer says that is none.
+/// What an answer says that is none (RFC 7662, 2.3).
 #[must_use]
-pub fn refused(status: u16, body: &[u8]) -> String {
+pub fn refused(status: u16, body: &[u8]) -> Failure {
     let answer = json::parse_object(body, LIMITS).unwrap_or_default();
-    let error = answer.get("error").and_then(Value::as_str);
-    format!("{status} {}", super::error_code(error.unwrap_or_default()))
+    let failure = Failure::refused(status, &answer);
+    match status {
+        // Keycloak says it to a client that has no secret.
+        401 | 403 => failure.of(Cause::Credentials),
+        _ => failure,
+    }
 }
 
 fn parse(body: &[u8]) -> Result<Map<String, Value>, String> {

@@ -2,15 +2,18 @@
 //! and what it permits (Keycloak's authorization services; UMA 2.0).
 //!
 //! [`question`] is what can be asked and what may come of it; [`introspection`], [`decision`] and
-//! [`ticket`] word the requests and read the answers, sent by the gateway's own [`client`].
-//! [`inquiries`] sees to it that as little as possible is asked: [`kept`] holds answers, those who
-//! ask the same at one time share a call, and [`breaker`] spares an endpoint that does not answer.
+//! [`ticket`] word the requests and read the answers, sent by the gateway's own [`client`];
+//! [`failure`] is what else may come. (Which permissions a request needs is in
+//! [`crate::authorization::services`].) [`inquiries`] sees to it that as little as possible is asked:
+//! [`kept`] holds answers, those who ask the same at one time share a call, and [`breaker`] spares an
+//! endpoint that does not answer.
 
 pub mod asked;
 pub mod audience_hint;
 pub mod breaker;
 pub mod client;
 pub mod decision;
+pub mod failure;
 pub mod form;
 pub mod inquiries;
 pub mod introspection;
@@ -18,15 +21,3 @@ pub mod kept;
 pub mod message;
 pub mod question;
 pub mod ticket;
-
-/// An OAuth error code (RFC 6749, 5.2), if it is one: for the log, where nothing else of an answer
-/// stands.
-fn error_code(error: &str) -> &str {
-    const LONGEST: usize = 40;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-    if !error.is_empty() && error.len() <= LONGEST && error.bytes().all(plain) {
-        error
-    } else {
-        "without an error code"
-    }
-}

@@ -52,6 +52,17 @@ pub struct Inquiry {
     pub negative_max_age: Millis,
 }
 
+/// What calls are for: that those for one thing fail tells nothing of those for another.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Purpose {
+    Introspection,
+    /// By the word of the token's owner.
+    Decision,
+    /// By that of the gateway's client.
+    DecisionAsClient,
+    Ticket,
+}
+
 /// What came of a question.
 #[derive(Debug)]
 pub enum Finding {
@@ -130,6 +141,16 @@ impl Question {
         }
     }
 
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Self::Introspection { .. } => Purpose::Introspection,
+            Self::Decision { claims: None, .. } => Purpose::Decision,
+            Self::Decision { .. } => Purpose::DecisionAsClient,
+            Self::Ticket { .. } => Purpose::Ticket,
+        }
+    }
+
     /// Where it is asked, in the end.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
@@ -140,8 +161,8 @@ impl Question {
         }
     }
 
-    /// What an answer is kept under: a digest of the question and of the token that it is about,
-    /// which stands here as a digest, too.
+    /// What an answer is kept under: half a digest of the token that it is about, by which all of
+    /// that token's can be found, and half one of question and token.
     #[must_use]
     pub fn key(&self, digests: &Key, token: &Key) -> Key {
         let mut text = String::new();
@@ -163,7 +184,11 @@ impl Question {
                 permissions,
             } => write!(text, "ticket {issuer} {permissions:?}"),
         };
-        hmac_sha256(digests, &[token, text.as_bytes()])
+        let mut key = hmac_sha256(digests, &[token, text.as_bytes()]);
+        for (octet, of) in key.iter_mut().zip(prefix_of(token)) {
+            *octet = of;
+        }
+        key
     }
 }
 
@@ -177,4 +202,14 @@ impl Endpoint {
             Self::Permission => "permission",
         }
     }
+}
+
+/// What the keys of all answers about a token begin with.
+#[must_use]
+pub fn prefix_of(token: &Key) -> [u8; 16] {
+    let mut prefix = [0; 16];
+    for (octet, of) in prefix.iter_mut().zip(token) {
+        *octet = *of;
+    }
+    prefix
 }

@@ -1,9 +1,10 @@
 //! Permission tickets: what a refusal says of the permissions that would do (UMA 2.0 Federated
 //! Authorization, 4), asked for with a protection API access token of the gateway's own.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::client::Proof;
+use super::failure::Failure;
 use super::message::Post;
 use crate::authorization::permission::Permission;
 use crate::json::{self, Limits};
@@ -55,13 +56,13 @@ impl ProtectionToken {
     /// Reads the answer (RFC 6749, 5.1).
     ///
     /// # Errors
-    /// In words for the log, when there is no token in it.
-    pub fn read(status: u16, body: &[u8], now: UnixMillis) -> Result<Self, String> {
+    /// [`Failure`], when there is no token in it.
+    pub fn read(status: u16, body: &[u8], now: UnixMillis) -> Result<Self, Failure> {
         let answer = answer(status, 200, body)?;
         let text = answer.get("access_token").and_then(Value::as_str);
         let text = text
             .filter(|text| is_plain(text))
-            .ok_or("it has no access_token")?;
+            .ok_or_else(|| Failure::unusable("it has no access_token"))?;
         let lifetime = answer
             .get("expires_in")
             .and_then(Value::as_u64)
@@ -89,14 +90,14 @@ pub fn request(permissions: &[Permission], token: &str) -> Post {
 /// Reads a ticket.
 ///
 /// # Errors
-/// In words for the log, when there is none.
-pub fn read(status: u16, body: &[u8]) -> Result<String, String> {
+/// [`Failure`], when there is none.
+pub fn read(status: u16, body: &[u8]) -> Result<String, Failure> {
     let answer = answer(status, 201, body)?;
     let ticket = answer.get("ticket").and_then(Value::as_str);
     // It stands in a quoted string of a header.
     let ticket = ticket
         .filter(|ticket| is_plain(ticket))
-        .ok_or("it has no ticket")?;
+        .ok_or_else(|| Failure::unusable("it has no ticket"))?;
     Ok(ticket.to_owned())
 }
 
@@ -112,19 +113,12 @@ pub fn endpoint_beside(token_endpoint: &HttpUrl) -> Option<HttpUrl> {
     })
 }
 
-fn answer(status: u16, good: u16, body: &[u8]) -> Result<serde_json::Map<String, Value>, String> {
+fn answer(status: u16, good: u16, body: &[u8]) -> Result<Map<String, Value>, Failure> {
     let parsed = json::parse_object(body, LIMITS);
     if status != good {
-        let error = parsed.ok();
-        let error = error
-            .as_ref()
-            .and_then(|error| error.get("error")?.as_str());
-        return Err(format!(
-            "{status} {}",
-            super::error_code(error.unwrap_or_default())
-        ));
+        return Err(Failure::refused(status, &parsed.unwrap_or_default()));
     }
-    parsed.map_err(|error| format!("it is no JSON object: {error}"))
+    parsed.map_err(|error| Failure::unusable(format!("it is no JSON object: {error}")))
 }
 
 /// RFC 6750, 2.1: b64token.

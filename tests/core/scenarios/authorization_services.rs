@@ -1,5 +1,6 @@
 //! Permissions that Keycloak is asked for, that a token has, and that a ticket stands for.
 
+use jwt_keycloak_core::event::LogLine;
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::request::Request;
 use jwt_keycloak_core::time::Millis;
@@ -356,6 +357,68 @@ fn what_one_route_brings_about_shuts_no_other_out() {
         }
         sim.provider().behaviour = Behaviour::Answers;
         assert_eq!(outcome(&mut sim, &good(&P256_A)), None, "{host:?}");
+    }
+}
+
+#[test]
+fn what_is_asked_without_a_token_shuts_nobody_out() {
+    for host in HOSTS {
+        let mut configuration = asking(json!({"permissions": "a"}));
+        let ticketed = json!({"permissions": "a", "decision": "rpt", "uma_challenge": true});
+        configuration["policies"] = json!({"t": {"authorization": ticketed}});
+        let mut sim = warm_with(host, 1, &configuration);
+        sim.provider().granted.push("a".to_owned());
+        let request = Request {
+            headers: Vec::new(),
+            policy: Some("t".to_owned()),
+            ..get("/orders", "")
+        };
+        let refused = br#"{"error": "unauthorized_client"}"#.to_vec();
+        sim.provider().behaviour = Behaviour::Response(401, refused);
+        for _ in 0..10 {
+            assert_eq!(challenge(&mut sim, &request).0, 403, "{host:?}");
+        }
+        // The gateway's own fault: it is not asked for ever.
+        assert!(sim.provider().grants() < 10, "{host:?}");
+        assert!(sim.has_logged("it does not take the client"));
+        sim.provider().behaviour = Behaviour::Answers;
+        assert_eq!(outcome(&mut sim, &good(&P256_A)), None, "{host:?}");
+    }
+}
+
+#[test]
+fn a_permission_that_does_not_exist_is_told_of_once_in_a_while() {
+    for host in HOSTS {
+        let mut sim = warm(host, json!({"permissions": "order#read"}));
+        let unknown = br#"{"error": "invalid_resource"}"#.to_vec();
+        sim.provider().behaviour = Behaviour::Response(400, unknown);
+        for _ in 0..5 {
+            let reason = outcome(&mut sim, &good(&P256_A));
+            assert_eq!(reason, Some(Reason::PermissionDenied));
+        }
+        let told = |(_, line): &&(_, LogLine)| line.text.contains("has no permission");
+        assert_eq!(sim.log.iter().filter(told).count(), 1, "{host:?}");
+    }
+}
+
+/// Though nothing is kept of the introspection itself.
+#[test]
+fn a_token_that_turns_out_inactive_takes_its_decisions_along() {
+    for host in HOSTS {
+        let mut configuration = asking(json!({"permissions": "a", "cache_seconds": 600}));
+        configuration["policies"] = json!({"strict": {"introspection": {"when": "after_local"}}});
+        let mut sim = warm_with(host, 1, &configuration);
+        sim.provider().granted.push("a".to_owned());
+        let token = good(&P256_A);
+        assert_eq!(outcome(&mut sim, &token), None);
+        let revoked = json!({"active": false});
+        sim.provider().tokens.insert(token.text.clone(), revoked);
+        assert_eq!(outcome(&mut sim, &token), None, "it is kept");
+        let id = sim.request_with(0, Some("strict"), &token);
+        sim.run_for(SECOND);
+        assert_eq!(sim.reason(id), Some(Reason::TokenInactive));
+        let reason = outcome(&mut sim, &token);
+        assert_eq!(reason, Some(Reason::TokenInactive), "{host:?}");
     }
 }
 

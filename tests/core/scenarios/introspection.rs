@@ -2,9 +2,9 @@
 
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::time::Millis;
-use jwt_keycloak_tests::keys::P256_A;
-use jwt_keycloak_tests::simulator::{Behaviour, Host, Simulation, configuration};
-use jwt_keycloak_tests::tokens::{ISSUER, START, Token, claims, mint_with};
+use jwt_keycloak_tests::keys::{P256_A, P256_B};
+use jwt_keycloak_tests::simulator::{Behaviour, Host, Provider, Simulation, configuration};
+use jwt_keycloak_tests::tokens::{ISSUER, START, Token, claims, forge, mint_with};
 use serde_json::{Value, json};
 
 use crate::{HOSTS, SECOND, seconds};
@@ -304,8 +304,12 @@ fn a_local_verdict_counts_only_where_it_is_chosen() {
                 sim.provider().behaviour = Behaviour::Unreachable;
                 assert_eq!(outcome(&mut sim, &token), expected, "{when} {host:?}");
                 assert!(outcome(&mut sim, &forged).is_some());
-                let opaque = outcome(&mut sim, &opaque("good"));
-                assert_eq!(opaque, Some(Reason::IntrospectionUnavailable));
+                let reason = match when {
+                    "always" => Reason::IntrospectionUnavailable,
+                    // It cannot be verified first.
+                    _ => Reason::MalformedToken,
+                };
+                assert_eq!(outcome(&mut sim, &opaque("good")), Some(reason));
             }
         }
     }
@@ -399,7 +403,8 @@ fn what_is_learnt_of_a_session_counts_for_all_of_it() {
 #[test]
 fn the_log_says_why_a_good_token_may_be_called_inactive() {
     for host in HOSTS {
-        let mut sim = warm(host, json!({"when": "always"}));
+        let rules = json!({"when": "always", "negative_cache_seconds": 0});
+        let mut sim = warm(host, rules);
         let hint = "audience mapper";
         assert!(outcome(&mut sim, &opaque("unknown")).is_some());
         let for_us = jwt(&mut sim, &json!({"aud": ["orders", "gateway"]}));
@@ -413,6 +418,7 @@ fn the_log_says_why_a_good_token_may_be_called_inactive() {
         }
         let hints = sim.log.iter().filter(|(_, line)| line.text.contains(hint));
         assert_eq!(hints.count(), 1, "{host:?}");
+        assert!(sim.has_logged("whose audience does not have"));
     }
 }
 
@@ -483,6 +489,247 @@ fn a_token_keeps_the_permissions_that_it_has_itself() {
         know(&mut sim, &token.text.clone(), &json!({"jti": "another"}));
         let reason = outcome(&mut sim, &token);
         assert_eq!(reason, Some(Reason::IntrospectionUnavailable), "{host:?}");
+    }
+}
+
+#[test]
+fn only_what_cannot_be_verified_is_shown_instead() {
+    for host in HOSTS {
+        for (alg, when, is_shown) in [
+            // HS256 by a secret that only the issuer has.
+            ("HS256", "needed", true),
+            ("HS256", "after_local", false),
+            // Not allowed is not allowed.
+            ("ES384", "needed", false),
+            ("none", "needed", false),
+            ("xyz", "needed", false),
+        ] {
+            let mut sim = warm(host, json!({"when": when}));
+            let header = json!({"alg": alg, "typ": "JWT", "kid": "elsewhere"});
+            let claims = claims(ISSUER);
+            let text = forge(&header, &claims, |_| vec![7; 32]);
+            know(&mut sim, &text, &json!({}));
+            let id = sim.request(
+                0,
+                &Token {
+                    text,
+                    genuine: is_shown,
+                },
+            );
+            sim.run_for(SECOND);
+            let reason = (!is_shown).then_some(Reason::AlgorithmNotAllowed);
+            assert_eq!(sim.reason(id), reason, "{alg} {when} {host:?}");
+            assert_eq!(sim.provider().introspections(), usize::from(is_shown));
+        }
+        // A key that nobody has.
+        for (when, shown) in [("needed", 1), ("after_local", 0)] {
+            let mut sim = warm(host, json!({"when": when}));
+            let mut token = crate::forged("nobody's");
+            token.genuine = false;
+            let id = sim.request(0, &token);
+            sim.run_for(seconds(2));
+            let reason = match shown {
+                0 => Reason::UnknownKey,
+                _ => Reason::TokenInactive,
+            };
+            assert_eq!(sim.reason(id), Some(reason), "{when} {host:?}");
+            assert_eq!(sim.provider().introspections(), shown, "{when} {host:?}");
+        }
+    }
+}
+
+#[test]
+fn what_an_issuer_says_is_checked_as_a_token_is() {
+    for host in HOSTS {
+        let mut sim = warm(host, json!({"cache_seconds": 0}));
+        let now = START.0 / 1000;
+        for (more, reason) in [
+            (json!({"iss": null}), Some(Reason::IssuerNotAllowed)),
+            (
+                json!({"iss": "https://other.example"}),
+                Some(Reason::IssuerNotAllowed),
+            ),
+            (json!({"aud": "billing"}), Some(Reason::AudienceNotAllowed)),
+            (json!({"exp": now - 1}), Some(Reason::TokenExpired)),
+            (json!({"nbf": now + 600}), Some(Reason::TokenNotYetValid)),
+            (json!({"typ": "Refresh"}), Some(Reason::WrongTokenType)),
+            (
+                json!({"typ": "ID", "token_type": "ID"}),
+                Some(Reason::WrongTokenType),
+            ),
+            (json!({"token_type": "DPoP"}), Some(Reason::WrongTokenType)),
+            (json!({"token_type": 7}), Some(Reason::WrongTokenType)),
+            (json!({"token_type": "bearer"}), None),
+        ] {
+            know(&mut sim, "good", &more);
+            assert_eq!(
+                outcome(&mut sim, &opaque("good")),
+                reason,
+                "{more} {host:?}"
+            );
+        }
+        // RFC 7662, 2.2: it need not say who it is.
+        know(&mut sim, "good", &json!({}));
+        let answer = sim.provider().tokens.get_mut("good").unwrap();
+        answer.as_object_mut().unwrap().remove("iss");
+        assert_eq!(outcome(&mut sim, &opaque("good")), None, "{host:?}");
+    }
+}
+
+#[test]
+fn a_token_that_is_no_jwt_is_shown_to_one_issuer_after_the_other() {
+    let client = json!({"client_id": "gateway", "client_secret": "a secret"});
+    for host in HOSTS {
+        let mut configuration = configuration();
+        configuration["allowed_iss"] = json!([]);
+        configuration["blocked_iss"] = json!(["https://blocked.example/r"]);
+        configuration["introspection"] = json!({"negative_cache_seconds": 0});
+        configuration["issuers"] = json!([
+            {"iss": "https://blocked.example/r", "client": client},
+            {"iss": "https://first.example/r", "client": client},
+            {"iss": "https://second.example/r", "client": client},
+        ]);
+        let mut sim = Simulation::configured(host, 1, &configuration);
+        sim.run_for(SECOND);
+        for (index, token) in [(0, "of-blocked"), (1, "of-first"), (2, "of-second")] {
+            let iss = sim.providers[index].iss.clone();
+            let mut answer = claims(&iss);
+            answer["active"] = json!(true);
+            let tokens = &mut sim.providers[index].tokens;
+            tokens.insert(token.to_owned(), answer);
+        }
+        for (token, expected, asked) in [
+            ("of-first", None, [0, 1, 0]),
+            ("of-second", None, [0, 2, 1]),
+            ("of-nobody", Some(Reason::TokenInactive), [0, 3, 2]),
+            ("of-blocked", Some(Reason::TokenInactive), [0, 4, 3]),
+        ] {
+            assert_eq!(
+                outcome(&mut sim, &opaque(token)),
+                expected,
+                "{token} {host:?}"
+            );
+            let found: Vec<_> = sim.providers.iter().map(Provider::introspections).collect();
+            assert_eq!(found, asked, "{token} {host:?}");
+        }
+        // Nobody knows whether it is the first one's.
+        sim.providers[1].behaviour = Behaviour::Status(404);
+        let reason = outcome(&mut sim, &opaque("of-nobody"));
+        assert_eq!(reason, Some(Reason::IntrospectionUnavailable), "{host:?}");
+        let of_second = opaque("of-second");
+        assert_eq!(outcome(&mut sim, &of_second), None, "{host:?}");
+    }
+}
+
+/// RFC 9701.
+#[test]
+fn a_signed_answer_is_meant_for_the_client_that_asked() {
+    for host in HOSTS {
+        let good = |sim: &mut Simulation| sim.provider().tokens.get("good").unwrap().clone();
+        let typ = "token-introspection+jwt";
+        for (header_typ, name, value, is_good) in [
+            (typ, "x", json!(1), true),
+            (
+                "Token-Introspection+JWT",
+                "aud",
+                json!(["a", "gateway"]),
+                true,
+            ),
+            ("JWT", "x", json!(1), false),
+            ("at+jwt", "x", json!(1), false),
+            (typ, "aud", json!("another"), false),
+            (typ, "aud", json!(null), false),
+            (typ, "iss", json!("https://other.example"), false),
+            (typ, "token_introspection", json!("active"), false),
+        ] {
+            let mut sim = warm(host, json!({"response": "signed"}));
+            let mut payload = json!({"iss": ISSUER, "aud": "gateway", "iat": START.0 / 1000,
+                "token_introspection": good(&mut sim)});
+            payload[name] = value.clone();
+            let header = json!({"alg": "ES256", "typ": header_typ, "kid": P256_A.kid});
+            let jwt = forge(&header, &payload, |input| P256_A.sign("ES256", input));
+            sim.provider().behaviour = Behaviour::Body(jwt.clone().into_bytes());
+            let reason = (!is_good).then_some(Reason::IntrospectionUnavailable);
+            assert_eq!(
+                outcome(&mut sim, &opaque("good")),
+                reason,
+                "{name} {value} {header_typ}"
+            );
+            if is_good {
+                // Not by another key, and not to be kept either.
+                let mut sim = warm(host, json!({"response": "signed"}));
+                let forged = forge(&header, &payload, |input| P256_B.sign("ES256", input));
+                sim.provider().behaviour = Behaviour::Body(forged.into_bytes());
+                let id = sim.request(0, &opaque("good"));
+                sim.run_for(seconds(2));
+                assert_eq!(sim.reason(id), Some(Reason::IntrospectionUnavailable));
+                sim.run_for(seconds(15));
+                sim.provider().behaviour = Behaviour::Body(jwt.into_bytes());
+                assert_eq!(outcome(&mut sim, &opaque("good")), None, "{host:?}");
+            }
+        }
+        // What it says inside is what counts.
+        let mut sim = warm(host, json!({"response": "signed"}));
+        let payload = json!({"iss": ISSUER, "aud": "gateway", "active": true,
+            "token_introspection": {"active": false}});
+        let header = json!({"alg": "ES256", "typ": typ, "kid": P256_A.kid});
+        let jwt = forge(&header, &payload, |input| P256_A.sign("ES256", input));
+        sim.provider().behaviour = Behaviour::Body(jwt.into_bytes());
+        let reason = outcome(&mut sim, &opaque("good"));
+        assert_eq!(reason, Some(Reason::TokenInactive), "{host:?}");
+    }
+}
+
+#[test]
+fn a_jwt_in_an_answer_is_the_issuers_own_access_token() {
+    for host in HOSTS {
+        for (change, value, reason) in [
+            ("x", json!(1), None),
+            (
+                "iss",
+                json!("https://other.example"),
+                Some(Reason::IntrospectionUnavailable),
+            ),
+            ("typ", json!("ID"), Some(Reason::WrongTokenType)),
+            ("exp", json!(1000), Some(Reason::TokenExpired)),
+            ("aud", json!("billing"), Some(Reason::AudienceNotAllowed)),
+        ] {
+            let mut sim = warm(host, json!({"response": "jwt"}));
+            let mut full = claims(ISSUER);
+            full["jti"] = json!("a");
+            full[change] = value;
+            let jwt = mint_with(&P256_A, "ES256", &full);
+            know(&mut sim, "good", &json!({"jti": "a", "jwt": jwt}));
+            assert_eq!(
+                outcome(&mut sim, &opaque("good")),
+                reason,
+                "{change} {host:?}"
+            );
+        }
+        // With `active: false` it counts for nothing.
+        let mut sim = warm(host, json!({"response": "jwt"}));
+        let jwt = mint_with(&P256_A, "ES256", &claims(ISSUER));
+        let answer = json!({"active": false, "jwt": jwt});
+        sim.provider().tokens.insert("good".to_owned(), answer);
+        let reason = outcome(&mut sim, &opaque("good"));
+        assert_eq!(reason, Some(Reason::TokenInactive), "{host:?}");
+    }
+}
+
+#[test]
+fn a_hundred_calls_at_a_time_are_enough() {
+    for host in HOSTS {
+        let mut sim = warm(host, json!({}));
+        sim.provider().delay = Millis(1000);
+        let ids: Vec<_> = (0..150)
+            .map(|index| sim.request(0, &opaque(&format!("token-{index}"))))
+            .collect();
+        assert_eq!(sim.calls_in_flight(), 100, "{host:?}");
+        sim.run_for(seconds(2));
+        let refused = |id: &&jwt_keycloak_core::event::RequestId| {
+            sim.reason(**id) == Some(Reason::IntrospectionUnavailable)
+        };
+        assert_eq!(ids.iter().filter(refused).count(), 50, "{host:?}");
     }
 }
 
