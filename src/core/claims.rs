@@ -44,6 +44,8 @@ pub struct ClaimRules {
 pub struct VerifiedClaims {
     claims: Rc<Map<String, Value>>,
     told: Option<Told>,
+    /// What the token itself says under a good signature, if it is not these.
+    own: Option<Rc<Map<String, Value>>>,
 }
 
 /// How an issuer told claims.
@@ -74,6 +76,7 @@ impl VerifiedClaims {
             .then(|| Self {
                 claims: Rc::new(token.into_claims()),
                 told: None,
+                own: None,
             })
             .ok_or(Reason::InvalidSignature)
     }
@@ -85,8 +88,11 @@ impl VerifiedClaims {
         jwt: Option<Rc<str>>,
         number: u64,
     ) -> Self {
-        let told = Some(Told { jwt, number });
-        Self { claims, told }
+        Self {
+            claims,
+            told: Some(Told { jwt, number }),
+            own: None,
+        }
     }
 
     #[must_use]
@@ -101,22 +107,12 @@ impl VerifiedClaims {
         own.is_none() || told.is_none() || own == told
     }
 
-    /// What was told, with the permissions that the token itself has, of which Keycloak's answers say
-    /// nothing.
+    /// What was told, and what the token itself says beside it.
     #[must_use]
-    pub fn lend_permissions(&self, told: Self) -> Self {
-        const NAME: &str = "authorization";
-        let Some(permissions) = self.claims.get(NAME) else {
-            return told;
-        };
-        if told.claims.contains_key(NAME) {
-            return told;
-        }
-        let mut claims = Rc::unwrap_or_clone(told.claims);
-        claims.insert(NAME.to_owned(), permissions.clone());
+    pub fn beside(&self, told: Self) -> Self {
         Self {
-            claims: Rc::new(claims),
-            told: told.told,
+            own: Some(Rc::clone(&self.claims)),
+            ..told
         }
     }
 
@@ -203,7 +199,13 @@ impl VerifiedClaims {
         };
         // RFC 7662, 2.2. In a JWT it means nothing.
         let token_type = self.claims.get("token_type");
-        if self.told.is_some() && !token_type.is_none_or(is_bearer) {
+        // Others than Keycloak tell so what it tells by `typ`.
+        let is_for_access =
+            |token_use: &Value| token_use == "access_token" || token_use == "access";
+        let token_use = self.claims.get("token_use");
+        if self.told.is_some()
+            && !(token_type.is_none_or(is_bearer) && token_use.is_none_or(is_for_access))
+        {
             return Err(Reason::WrongTokenType);
         }
         match self.claims.get("typ") {
@@ -214,7 +216,10 @@ impl VerifiedClaims {
     }
 
     /// RFC 7519, 4.1.3: one string or several; compared exactly.
-    fn check_audience(&self, rules: &ClaimRules) -> Result<(), Reason> {
+    ///
+    /// # Errors
+    /// [`Reason::AudienceNotAllowed`].
+    pub fn check_audience(&self, rules: &ClaimRules) -> Result<(), Reason> {
         let Some(allowed) = &rules.audiences else {
             return Ok(());
         };
@@ -252,6 +257,15 @@ impl AccessToken {
         &self.0.claims
     }
 
+    /// What the token itself says under a good signature; `None` if only its issuer was heard.
+    #[must_use]
+    pub fn own_claims(&self) -> Option<&Map<String, Value>> {
+        match (&self.0.told, &self.0.own) {
+            (None, _) => Some(&self.0.claims),
+            (Some(_), own) => own.as_deref(),
+        }
+    }
+
     /// The JWT in which its issuer says the same, where that was asked for.
     #[must_use]
     pub fn introspected_jwt(&self) -> Option<&str> {
@@ -270,6 +284,7 @@ impl AccessToken {
         Self(VerifiedClaims {
             claims: Rc::new(claims.as_object().unwrap().clone()),
             told: None,
+            own: None,
         })
     }
 }
@@ -297,6 +312,7 @@ mod tests {
         VerifiedClaims {
             claims: Rc::new(claims.as_object().unwrap().clone()),
             told: None,
+            own: None,
         }
         .check(rules, NOW)
         .map(|_| ())

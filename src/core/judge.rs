@@ -65,8 +65,8 @@ pub struct Judge<'a> {
     pub demand: Option<(&'a Demand, &'a AuthorizationRules)>,
     /// Keys that were fetched, by issuer.
     pub keys: &'a dyn Fn(usize) -> Option<&'a JwkSet>,
-    /// No more keys will come: this is why.
-    pub keys_ended: Option<Reason>,
+    /// Issuers of which no more keys will come, and why.
+    pub keys_ended: &'a [(usize, Reason)],
     /// What the token's issuer said.
     pub findings: &'a Findings,
     pub now: UnixMillis,
@@ -76,7 +76,10 @@ pub struct Judge<'a> {
 enum Told<'a> {
     Active(&'a Introspection),
     Inactive,
+    /// The issuer does not answer.
     Unavailable,
+    /// It was not asked, or its answer is of no use.
+    Unusable,
 }
 
 impl Judge<'_> {
@@ -148,8 +151,11 @@ impl Judge<'_> {
         if asking.when == When::Needed && !verified.is_lightweight() {
             return Ok(verified.check(&rules.claims, self.now)?);
         }
-        // Nobody need be asked about a token that has ended.
+        // Nobody need be asked about a token that has ended, or is for others.
         verified.check_in_force(&rules.claims, self.now)?;
+        if !verified.is_lightweight() {
+            verified.check_audience(&rules.claims)?;
+        }
         match self.introspect(issuer, asking)? {
             Told::Unavailable if asking.if_unavailable == IfUnavailable::Local => {
                 Ok(verified.check(&rules.claims, self.now)?)
@@ -182,7 +188,9 @@ impl Judge<'_> {
             match self.introspect(issuer, asking)? {
                 Told::Inactive if otherwise == Reason::IntrospectionUnavailable => {}
                 Told::Inactive => otherwise = Reason::TokenInactive,
-                Told::Unavailable => otherwise = Reason::IntrospectionUnavailable,
+                Told::Unavailable | Told::Unusable => {
+                    otherwise = Reason::IntrospectionUnavailable;
+                }
                 told @ Told::Active(_) => return self.told(&told, issuer, None),
             }
         }
@@ -202,7 +210,8 @@ impl Judge<'_> {
             }))),
             Some(Finding::Active(introspection)) => Ok(Told::Active(introspection)),
             Some(Finding::Inactive) => Ok(Told::Inactive),
-            Some(_) => Ok(Told::Unavailable),
+            Some(Finding::Unavailable) => Ok(Told::Unavailable),
+            Some(_) => Ok(Told::Unusable),
         }
     }
 
@@ -218,9 +227,13 @@ impl Judge<'_> {
         let introspection = match told {
             Told::Active(introspection) => introspection,
             Told::Inactive => return Err(Reason::TokenInactive.into()),
-            Told::Unavailable => return Err(Reason::IntrospectionUnavailable.into()),
+            Told::Unavailable | Told::Unusable => {
+                return Err(Reason::IntrospectionUnavailable.into());
+            }
         };
-        let verified = introspection.claims(|unverified| self.verify_answer(unverified, issuer))?;
+        let verified = introspection.claims(&rules.algorithms, |unverified| {
+            self.verify_answer(unverified, issuer)
+        })?;
         // RFC 7662, 2.2: `iss` is optional.
         if verified.issuer().is_some_and(|iss| *iss != own.iss) {
             return Err(Reason::IssuerNotAllowed.into());
@@ -229,7 +242,7 @@ impl Judge<'_> {
             Some(own) if !own.is_token_of(&verified) => {
                 return Err(Reason::IntrospectionUnavailable.into());
             }
-            Some(own) => own.lend_permissions(verified),
+            Some(own) => own.beside(verified),
             None => verified,
         };
         Ok(verified.check(&rules.claims, self.now)?)
@@ -240,7 +253,7 @@ impl Judge<'_> {
         &self,
         unverified: Unverified<'_>,
         issuer: usize,
-    ) -> Result<Map<String, Value>, Verdict> {
+    ) -> Result<(Algorithm, Map<String, Value>), Verdict> {
         let of_no_use = || Verdict::from(Reason::IntrospectionUnavailable);
         let (own, _) = self.of(issuer)?;
         let (Unverified::AccessToken { text, .. } | Unverified::Response(text)) = unverified;
@@ -253,6 +266,7 @@ impl Judge<'_> {
         if !is_right {
             return Err(of_no_use());
         }
+        let alg = Algorithm::by_name(&token.header.alg).ok_or_else(of_no_use)?;
         let verified = self
             .verify(token, issuer)
             .map_err(|verdict| match verdict {
@@ -268,11 +282,11 @@ impl Judge<'_> {
             // It must be about the token that the rest of the answer is about.
             (Unverified::AccessToken { jti, .. }, _) => match jti {
                 Some(jti) if claims.get("jti") != Some(jti) => Err(of_no_use()),
-                _ => Ok(claims),
+                _ => Ok((alg, claims)),
             },
             (Unverified::Response(_), Some(client)) => {
                 let claims = introspection::of_response(claims, &own.iss, &client.id);
-                claims.ok_or_else(of_no_use)
+                Ok((alg, claims.ok_or_else(of_no_use)?))
             }
             (Unverified::Response(_), None) => Err(of_no_use()),
         }
@@ -306,13 +320,14 @@ impl Judge<'_> {
             .filter(|alg| rules.algorithms.contains(alg))
             .ok_or(Reason::AlgorithmNotAllowed)?;
         let configured = own.keys.configured(&token.header, alg, self.now);
-        let needs = |need, otherwise| match self.keys_ended {
+        let ended = self.keys_ended.iter().find(|(of, _)| *of == issuer);
+        let needs = |need, otherwise| match ended {
             None => Verdict::NeedsKeys {
                 issuer,
                 need,
                 otherwise,
             },
-            Some(why) => Verdict::from(why),
+            Some((_, why)) => Verdict::from(*why),
         };
         // What is wrong if none of the keys made the signature. Keys may have been added or, by issuers
         // other than Keycloak, replaced under the same `kid` since the set was fetched.
@@ -378,14 +393,17 @@ impl Judge<'_> {
         let Some((demand, rules)) = self.demand else {
             return Ok(());
         };
-        let is_in_token = || !asked.by_uri && asked.permission.is_granted_by(token.claims());
+        let (own, issuer_rules) = self.of(issuer)?;
+        let server = rules.resource_server.as_deref();
+        let audiences = &issuer_rules.shape.permission_audiences;
+        let is_in_token =
+            || !asked.by_uri && asked.permission.is_granted_by(token, audiences, server);
         match rules.decision {
             DecidedBy::Rpt if is_in_token() => return Ok(()),
             DecidedBy::Rpt => return Err(Reason::MissingPermission.into()),
             DecidedBy::RptOrRemote if is_in_token() => return Ok(()),
             DecidedBy::RptOrRemote | DecidedBy::Remote => {}
         }
-        let (own, _) = self.of(issuer)?;
         let client = own.client.as_ref().map(|client| &client.id);
         let server = rules.resource_server.as_ref().or(client);
         let question = Question::Decision {

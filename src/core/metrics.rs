@@ -68,7 +68,7 @@ impl Measure {
             Some(Finding::Granted) => "granted",
             Some(Finding::Denied) => "denied",
             Some(Finding::Ticket(_)) => return None,
-            Some(Finding::Unavailable) => "failure",
+            Some(Finding::Unavailable | Finding::Unusable) => "failure",
         };
         let issuer = question.issuer();
         match question {

@@ -103,7 +103,7 @@ impl Verifier {
             rule: &nothing,
             demand: None,
             keys: &|_| Some(&self.keys),
-            keys_ended: None,
+            keys_ended: &[],
             findings: &Findings::default(),
             now: self.now,
         };

@@ -199,7 +199,6 @@ def test_a_path_with_parameters(gateway, resource_by_path, alice):
         ("", False),
         ("?amount=", False),
         ("?amount=%35%30", True),
-        ("?Amount=50", False),
         ("?x=1&amount=999", True),
     ],
 )
@@ -211,9 +210,10 @@ def test_pushed_claims(gateway, alice, query, granted):
         gateway.check_refused(answer, "permission_denied")
 
 
-def test_a_claim_that_is_there_twice(gateway, alice):
+@pytest.mark.parametrize("query", ["amount=50&amount=5000", "amount=50&Amount=5000", "Amount=50", "amount=50;amount=5000"])
+def test_a_claim_that_is_there_twice(gateway, alice, query):
     # Keycloak's policy would look at the first, and who knows at which the upstream does.
-    answer = gateway.send("POST", f"{DECISION}/payments/1?amount=50&amount=5000", alice)
+    answer = gateway.send("POST", f"{DECISION}/payments/1?{query}", alice)
     gateway.check_refused(answer, "ambiguous_parameter")
 
 

@@ -27,6 +27,8 @@ pub struct ClaimShape {
     pub groups: ClaimPath,
     /// Whether a scope `X/*` in a token stands for all scopes below `X/`.
     pub wildcards: bool,
+    /// Whom a token with permissions of its own may be for: nobody else's resources are meant.
+    pub permission_audiences: Vec<String>,
 }
 
 impl Default for ClaimShape {
@@ -40,6 +42,7 @@ impl Default for ClaimShape {
             client_id: ClaimPath::dotted("azp"),
             groups: ClaimPath::dotted("groups"),
             wildcards: false,
+            permission_audiences: Vec::new(),
         }
     }
 }

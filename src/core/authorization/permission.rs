@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::claims::AccessToken;
 
 /// `RESOURCE`, `RESOURCE#SCOPE` or `#SCOPE`.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -42,9 +44,31 @@ impl Permission {
     }
 
     /// Whether a requesting party token has it: the claim `authorization.permissions`, as Keycloak
-    /// writes it.
+    /// writes it. Resources of different resource servers may have one name: the token must be for
+    /// none but `audiences` and `server`, and for that if it is given.
     #[must_use]
-    pub fn is_granted_by(&self, claims: &Map<String, Value>) -> bool {
+    pub fn is_granted_by(
+        &self,
+        token: &AccessToken,
+        audiences: &[String],
+        server: Option<&str>,
+    ) -> bool {
+        let Some(claims) = token.own_claims() else {
+            return false;
+        };
+        let aud = match claims.get("aud") {
+            Some(Value::Array(several)) => several.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        let is_meant = |aud: &Value| {
+            let known = |aud: &str| server == Some(aud) || audiences.iter().any(|of| of == aud);
+            aud.as_str().is_some_and(known)
+        };
+        let is_for_server = server.is_none_or(|server| aud.iter().any(|aud| aud == server));
+        if aud.is_empty() || !aud.iter().all(is_meant) || !is_for_server {
+            return false;
+        }
         let granted = claims
             .get("authorization")
             .and_then(|authorization| authorization.get("permissions"))

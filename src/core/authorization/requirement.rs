@@ -156,7 +156,9 @@ impl Requirement {
                 .get("iss")
                 .is_some_and(|iss| wanted.iter().any(|wanted| iss == wanted)),
             Self::Claim(path, test) => path.find(claims).is_some_and(|value| test.passes(value)),
-            Self::Permission(wanted) => wanted.iter().any(|one| one.is_granted_by(claims)),
+            Self::Permission(wanted) => wanted
+                .iter()
+                .any(|one| one.is_granted_by(token, &shape.permission_audiences, None)),
             // The branches of the expression, which `check` walks.
             Self::All(_) | Self::Any(_) | Self::Not(_) => false,
         }

@@ -197,7 +197,16 @@ impl PushedClaim {
                 one(values.map_err(|_| Reason::AmbiguousParameter)?)
             }
             Self::Query(name) => {
-                let pairs = form_urlencoded::parse(request.query().unwrap_or_default());
+                let query = request.query().unwrap_or_default();
+                // What some readers take for another `&`.
+                if query.contains(&b';') {
+                    return Err(Reason::AmbiguousParameter);
+                }
+                let pairs = form_urlencoded::parse(query);
+                let is_alike = |of: &str| of != name && fold(of) == fold(name);
+                if pairs.clone().any(|(of, _)| is_alike(&of)) {
+                    return Err(Reason::AmbiguousParameter);
+                }
                 let values = pairs.filter(|(of, _)| of == name);
                 let values: Vec<_> = values.map(|(_, value)| value.into_owned()).collect();
                 // It stands for what is not UTF-8.
@@ -213,12 +222,25 @@ impl PushedClaim {
     }
 }
 
+/// A parameter's name as a careless reader sees it: without case, blanks, controls and an index.
+fn fold(name: &str) -> String {
+    let name = name.split('[').next().unwrap_or_default();
+    let plain = |c: &char| !c.is_control() && !c.is_whitespace();
+    name.chars()
+        .filter(plain)
+        .collect::<String>()
+        .to_lowercase()
+}
+
 /// Decoded, and as everybody understands it: Keycloak compares it as it stands.
 fn path(request: &Request) -> Result<String, Reason> {
     let path = Segments::parse(request.path_without_query()).ok_or(Reason::AmbiguousPath)?;
     let segments = path.as_slice();
-    // What some readers take for a parameter.
-    if segments.iter().any(|segment| segment.contains(';')) {
+    // What some readers take for a parameter, a query or nothing, and Keycloak for a place.
+    let is_plain = |segment: &String| {
+        !segment.contains([';', '?', '*', '{', '}']) && !segment.ends_with(['.', ' '])
+    };
+    if !segments.iter().all(is_plain) {
         return Err(Reason::AmbiguousPath);
     }
     Ok(format!("/{}", segments.join("/")))

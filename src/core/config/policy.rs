@@ -90,13 +90,15 @@ impl Policy {
         let times = times(members);
         // Once for what is inherited by nobody, so that these fields are known and checked.
         let has_secrets = issuers.iter().any(|(issuer, _)| issuer.has_secrets);
-        let _ = IssuerRules::read(members, &times, has_secrets);
+        let _ = IssuerRules::read(members, &times, has_secrets, None);
         let upstream_token = upstream_token(members);
         let mut of_issuers: Vec<_> = issuers
             .iter()
             .zip(accepted)
-            .map(|((_, issuer), accepted)| {
-                accepted.then(|| IssuerRules::read(&members.between(issuer), &times, has_secrets))
+            .map(|((issuer, own), accepted)| {
+                let client_id = issuer.client.as_ref().map(|client| client.id.as_str());
+                let members = members.between(own);
+                accepted.then(|| IssuerRules::read(&members, &times, has_secrets, client_id))
             })
             .collect();
         introspection::for_upstream(members, &upstream_token, &mut of_issuers);

@@ -21,13 +21,20 @@ pub struct IssuerRules {
 
 impl IssuerRules {
     /// Reads them from a policy over an issuer over the top. `times` holds what the policy says of
-    /// the claims of time; `has_secrets`, whether any issuer signs with one.
+    /// the claims of time; `has_secrets`, whether any issuer signs with one; `client_id`, as whom the
+    /// gateway asks the issuer.
     #[must_use]
-    pub fn read(members: &Members, times: &ClaimRules, has_secrets: bool) -> Self {
+    pub fn read(
+        members: &Members,
+        times: &ClaimRules,
+        has_secrets: bool,
+        client_id: Option<&str>,
+    ) -> Self {
         let audiences = members.strings("allowed_aud").map(|audiences| {
             let audiences = audiences.into_iter().map(|audience| audience.value);
             audiences.collect::<Vec<_>>()
         });
+        let audiences = audiences.filter(|audiences| !audiences.is_empty());
         Self {
             algorithms: algorithms(members, has_secrets),
             claims: ClaimRules {
@@ -35,11 +42,14 @@ impl IssuerRules {
                 clock_skew: members
                     .seconds("clock_skew", 0.0..=300.0)
                     .unwrap_or_default(),
-                audiences: audiences.filter(|audiences| !audiences.is_empty()),
+                audiences: audiences.clone(),
                 types: types(members),
                 ..times.clone()
             },
-            shape: shape(members),
+            shape: ClaimShape {
+                permission_audiences: permission_audiences(&audiences, client_id),
+                ..shape(members)
+            },
             introspection: introspection::read(members),
         }
     }
@@ -52,6 +62,15 @@ impl IssuerRules {
     }
 }
 
+/// Whom a requesting party token may be for, so that the resources that it names are those that are
+/// meant: `allowed_aud`, the gateway's client, which tokens are for so that it may ask about them, and
+/// Keycloak's own client `account`, which most are for.
+fn permission_audiences(allowed: &Option<Vec<String>>, client_id: Option<&str>) -> Vec<String> {
+    let own = client_id.into_iter().chain(["account"]);
+    let own = own.map(str::to_owned);
+    allowed.iter().flatten().cloned().chain(own).collect()
+}
+
 fn shape(members: &Members) -> ClaimShape {
     let keycloaks = ClaimShape::default();
     ClaimShape {
@@ -62,6 +81,7 @@ fn shape(members: &Members) -> ClaimShape {
         client_id: claim_path(members, "client_id_claim").unwrap_or(keycloaks.client_id),
         groups: claim_path(members, "groups_claim").unwrap_or(keycloaks.groups),
         wildcards: members.boolean("token_scope_wildcards").unwrap_or(false),
+        permission_audiences: keycloaks.permission_audiences,
     }
 }
 

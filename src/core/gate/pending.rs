@@ -19,6 +19,9 @@ use crate::metrics::Measure;
 use crate::refusal::{Reason, UmaChallenge};
 use crate::time::{Millis, UnixMillis};
 
+/// Who asks for an answer of the moment joins a question that is no older.
+const JOINED: Millis = Millis(100);
+
 /// No request asks more.
 const MAX_QUESTIONS: usize = 50;
 
@@ -28,8 +31,10 @@ pub(super) struct Pending {
     pub(super) policy: Option<String>,
     pub(super) intake: Intake,
     pub(super) findings: Findings,
-    /// No more keys will come for it: this is why.
-    pub(super) keys_ended: Option<Reason>,
+    /// Issuers of which no more keys will come for it, and why.
+    pub(super) keys_ended: Vec<(usize, Reason)>,
+    /// When it has waited for as long as it may, in all.
+    deadline: Option<UnixMillis>,
     /// Of its token.
     digest: Option<Key>,
 }
@@ -50,7 +55,8 @@ impl Pending {
             policy,
             intake,
             findings: Findings::default(),
-            keys_ended: None,
+            keys_ended: Vec::new(),
+            deadline: None,
             digest: None,
         }
     }
@@ -75,7 +81,7 @@ impl Gate {
             };
             let wait = match self.needed(&judgement, &pending, now) {
                 None => {
-                    let is_first = pending.keys_ended.is_none() && pending.findings.is_empty();
+                    let is_first = pending.keys_ended.is_empty() && pending.findings.is_empty();
                     if let Some(issuer) = judgement.issuer.filter(|_| is_first) {
                         effects.measures.push(Measure::Keys { issuer, hit: true });
                     }
@@ -96,14 +102,19 @@ impl Gate {
                     match self.wish(id, issuer, need, now, shared, effects) {
                         Ok(wait) => wait,
                         Err(reason) => {
-                            pending.keys_ended = Some(reason.unwrap_or(otherwise));
+                            let reason = reason.unwrap_or(otherwise);
+                            pending.keys_ended.push((issuer, reason));
                             continue;
                         }
                     }
                 }
                 Some(Needed::Answer(inquiry)) => {
                     match self.ask(id, &mut pending, &inquiry, now, effects) {
-                        Ok(key) => Wait::Answer { key, inquiry },
+                        Ok((key, asked_at)) => Wait::Answer {
+                            key,
+                            asked_at,
+                            inquiry,
+                        },
                         Err(finding) => {
                             pending.findings.add(inquiry.question, finding);
                             continue;
@@ -112,6 +123,11 @@ impl Gate {
                 }
             };
             let until = now.plus(self.longest(&wait));
+            // For keys, and for two answers that take as long as they may.
+            let timing = &self.settings.timing;
+            let in_all = timing.key_wait_timeout.0;
+            let in_all = in_all.saturating_add(timing.callout_timeout.doubled().0);
+            pending.deadline.get_or_insert(now.plus(Millis(in_all)));
             let waiting = Waiting {
                 pending,
                 wait,
@@ -138,7 +154,7 @@ impl Gate {
             rule: intake.requirement(policy),
             demand: demand(intake, policy),
             keys: &|issuer| self.cache(issuer)?.usable(now),
-            keys_ended: pending.keys_ended,
+            keys_ended: &pending.keys_ended,
             findings: &pending.findings,
             now,
         };
@@ -181,7 +197,8 @@ impl Gate {
         // Where an issuer is asked, its discovery document may have to say first.
         let issuer = inquiry.question.issuer();
         let is_to_come = |cache: &KeyCache| cache.discovers() && cache.endpoints().is_none();
-        if pending.keys_ended.is_none()
+        let has_ended = pending.keys_ended.iter().any(|(of, _)| *of == issuer);
+        if !has_ended
             && self.cache(issuer).is_some_and(is_to_come)
             && asked(&self.settings, &self.caches, issuer, now)
                 .is_none_or(|asked| asked.url(inquiry.question.endpoint()).is_none())
@@ -259,7 +276,8 @@ impl Gate {
         Ok(Wait::Keys { issuer, joined })
     }
 
-    /// Sees to it that an answer comes, and says under which key; an error is what is known already.
+    /// Sees to it that an answer comes, and says under which key, and when it was
+    /// asked for; an error is what is known already.
     fn ask(
         &mut self,
         id: RequestId,
@@ -267,8 +285,8 @@ impl Gate {
         inquiry: &Inquiry,
         now: UnixMillis,
         effects: &mut Effects,
-    ) -> Result<Key, Rc<Finding>> {
-        let unavailable = || Rc::new(Finding::Unavailable);
+    ) -> Result<(Key, UnixMillis), Rc<Finding>> {
+        let unusable = || Rc::new(Finding::Unusable);
         let issuer = inquiry.question.issuer();
         let text = pending.intake.credential().unwrap_or_default();
         // A ticket is for one request.
@@ -285,12 +303,17 @@ impl Gate {
                 .extend(Measure::of_finding(&inquiry.question, None));
             return Err(finding);
         }
-        if self.waiting.len() >= MAX_WAITING || pending.findings.len() >= MAX_QUESTIONS {
-            return Err(unavailable());
+        let is_late = pending.deadline.is_some_and(|deadline| now >= deadline);
+        if self.waiting.len() >= MAX_WAITING || pending.findings.len() >= MAX_QUESTIONS || is_late {
+            return Err(unusable());
         }
         let can_join = self.abilities.wakes_requests;
-        if can_join && self.inquiries.is_expected(&key, now) {
-            return Ok(key);
+        // One that was asked before cannot know what has been revoked since.
+        let max_age = inquiry.max_age.max(JOINED);
+        let joined = self.inquiries.asked_at(&key, now);
+        let joined = joined.filter(|at| can_join && at.is_recent(now, max_age));
+        if let Some(asked_at) = joined {
+            return Ok((key, asked_at));
         }
         // Others may wait for the same answer: it must not be lost with this request.
         let owner = if can_join {
@@ -298,15 +321,15 @@ impl Gate {
         } else {
             Owner::Request(id)
         };
-        let asked = asked(&self.settings, &self.caches, issuer, now);
+        let asked = asked(&self.settings, &self.caches, issuer, now).ok_or_else(unusable)?;
         let token = Token { text, digest };
-        let call = asked.and_then(|asked| {
-            let inquiry = inquiry.clone();
-            let ids = &mut self.call_ids;
-            self.inquiries.ask(inquiry, key, token, owner, &asked, ids)
-        });
-        effects.calls.push(call.ok_or_else(unavailable)?);
-        Ok(key)
+        let inquiry = inquiry.clone();
+        let (ids, log) = (&mut self.call_ids, &mut effects.log);
+        let call = self
+            .inquiries
+            .ask(inquiry, key, token, owner, &asked, ids, log)?;
+        effects.calls.push(call);
+        Ok((key, now))
     }
 
     /// An answer whose signature is not good is asked for anew the next time.

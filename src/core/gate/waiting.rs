@@ -42,6 +42,8 @@ pub(super) enum Wait {
     },
     Answer {
         key: Key,
+        /// An answer to what was asked before is not waited for.
+        asked_at: UnixMillis,
         inquiry: Inquiry,
     },
 }
@@ -120,7 +122,7 @@ impl Gate {
     ) {
         let is_over = |waiting: &Waiting| match &waiting.wait {
             Wait::Answer { key, .. } => {
-                !waiting.has_time(now) || !self.inquiries.is_expected(key, now)
+                !waiting.has_time(now) || self.inquiries.asked_at(key, now).is_none()
             }
             Wait::Keys { .. } => false,
         };
@@ -153,6 +155,7 @@ impl Gate {
         let Over {
             key,
             owner,
+            asked_at,
             inquiry,
             finding,
         } = match next {
@@ -163,8 +166,14 @@ impl Gate {
         let measure = Measure::of_finding(question, Some(&finding));
         effects.measures.extend(measure);
         let concerns = |id: RequestId, waiting: &Waiting| match &waiting.wait {
-            Wait::Answer { key: of, .. } => {
-                *of == key && (self.abilities.wakes_requests || owner == Owner::Request(id))
+            Wait::Answer {
+                key: of,
+                asked_at: since,
+                ..
+            } => {
+                *of == key
+                    && *since <= asked_at
+                    && (self.abilities.wakes_requests || owner == Owner::Request(id))
             }
             Wait::Keys { .. } => false,
         };
@@ -234,11 +243,14 @@ impl Gate {
             let Some(waiting) = self.waiting.remove(&id) else {
                 continue;
             };
+            let issuer = waiting.issuer_of_keys();
             let mut pending = waiting.pending;
             let judged = match judged {
                 Ok(judged) => Some(judged),
                 Err(reason) => {
-                    pending.keys_ended = Some(reason);
+                    pending
+                        .keys_ended
+                        .extend(issuer.map(|issuer| (issuer, reason)));
                     None
                 }
             };

@@ -12,6 +12,8 @@ const LAST_PAUSE: Millis = Millis::from_secs(30);
 pub struct Breaker {
     failures: u32,
     open_until: UnixMillis,
+    /// The last failure was that nothing answered.
+    is_silent: bool,
 }
 
 impl Breaker {
@@ -28,7 +30,9 @@ impl Breaker {
         *self = Self::default();
     }
 
-    pub fn failed(&mut self, now: UnixMillis) {
+    /// A call failed; `is_silent` says whether nothing answered.
+    pub fn failed(&mut self, is_silent: bool, now: UnixMillis) {
+        self.is_silent = is_silent;
         // Of calls that were under way when it opened: they say nothing new.
         if self.failures >= FAILURES && self.open_until.is_ahead(now, LAST_PAUSE) {
             return;
@@ -39,6 +43,12 @@ impl Breaker {
         };
         let pause = (0..doublings.min(8)).fold(FIRST_PAUSE, |pause, _| pause.doubled());
         self.open_until = now.plus(pause.min(LAST_PAUSE));
+    }
+
+    /// Whether nothing is asked because nothing answers.
+    #[must_use]
+    pub fn is_outage(&self, now: UnixMillis) -> bool {
+        self.is_silent && self.failures >= FAILURES && now < self.open_until.plus(LAST_PAUSE)
     }
 
     /// For how long nothing is asked.
@@ -69,10 +79,10 @@ mod tests {
     fn three_failures_open_it_for_a_second_then_one_tries() {
         let mut breaker = Breaker::default();
         for _ in 0..2 {
-            breaker.failed(NOW);
+            breaker.failed(true, NOW);
             assert!(breaker.lets_pass(7, NOW));
         }
-        breaker.failed(NOW);
+        breaker.failed(true, NOW);
         assert!(!breaker.lets_pass(0, NOW) && !breaker.lets_pass(0, at(999)));
         assert!(breaker.lets_pass(0, at(1000)) && !breaker.lets_pass(1, at(1000)));
         assert_eq!(breaker.retry_after(NOW), Millis(1000));
@@ -84,12 +94,12 @@ mod tests {
     fn pauses_double_up_to_half_a_minute() {
         let mut breaker = Breaker::default();
         for _ in 0..3 {
-            breaker.failed(NOW);
+            breaker.failed(true, NOW);
         }
         let mut now = NOW.plus(Millis(1000));
         for pause in [2000, 4000, 8000, 16_000, 30_000, 30_000] {
             for _ in 0..100 {
-                breaker.failed(now);
+                breaker.failed(true, now);
             }
             assert_eq!(breaker.retry_after(now), Millis(pause));
             assert!(!breaker.lets_pass(0, now.plus(Millis(pause - 1))));
@@ -102,7 +112,7 @@ mod tests {
     fn a_clock_that_is_put_back_does_not_keep_it_open() {
         let mut breaker = Breaker::default();
         for _ in 0..3 {
-            breaker.failed(NOW);
+            breaker.failed(true, NOW);
         }
         assert!(breaker.lets_pass(0, UnixMillis(0)));
     }

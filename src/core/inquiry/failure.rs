@@ -47,7 +47,10 @@ impl Failure {
         let error = answer.get("error").and_then(Value::as_str);
         let error = error.unwrap_or_default();
         // Keycloak's token endpoint says the latter of a wrong secret.
-        let is_ours = matches!(error, "invalid_client" | "unauthorized_client");
+        let is_ours = matches!(
+            (status, error),
+            (_, "invalid_client") | (401, "unauthorized_client")
+        );
         Self {
             why: format!("{status} {}", code(error)),
             cause: if is_ours {

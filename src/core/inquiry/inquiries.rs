@@ -79,6 +79,7 @@ pub enum Next {
 pub struct Over {
     pub key: Key,
     pub owner: Owner,
+    pub asked_at: UnixMillis,
     pub inquiry: Inquiry,
     pub finding: Rc<Finding>,
 }
@@ -121,11 +122,12 @@ impl Inquiries {
         self.kept.forget(key);
     }
 
-    /// Whether an answer is on its way, in time.
+    /// When a question was asked whose answer is on its way, in time; the last of several.
     #[must_use]
-    pub fn is_expected(&self, key: &Key, now: UnixMillis) -> bool {
-        let mut flights = self.flights.iter();
-        flights.any(|flight| flight.key == *key && flight.is_in_time(now))
+    pub fn asked_at(&self, key: &Key, now: UnixMillis) -> Option<UnixMillis> {
+        let is_it = |flight: &&Flight| flight.key == *key && flight.is_in_time(now);
+        let flights = self.flights.iter().filter(is_it);
+        flights.map(|flight| flight.asked_at).max()
     }
 
     /// Whether a request has a call of its own under way.
@@ -151,7 +153,10 @@ impl Inquiries {
         longest.unwrap_or(Millis::from_secs(1))
     }
 
-    /// Begins to ask; `None` if that cannot be now.
+    /// Begins to ask.
+    ///
+    /// # Errors
+    /// What is found if that cannot be now.
     pub fn ask(
         &mut self,
         inquiry: Inquiry,
@@ -160,10 +165,27 @@ impl Inquiries {
         owner: Owner,
         asked: &Asked<'_>,
         ids: &mut CallIds,
-    ) -> Option<Call> {
+        log: &mut Vec<LogLine>,
+    ) -> Result<Call, Rc<Finding>> {
+        let of = (inquiry.question.issuer(), inquiry.question.purpose());
+        let breaker = self.breakers.get(&of);
+        let is_out = breaker.is_some_and(|breaker| breaker.is_outage(asked.now));
         let call = ids.draw();
-        let request = self.request(&inquiry, token.text, asked, call)?;
-        let flight = Flight {
+        let request = self.request(&inquiry, token.text, asked, call);
+        let is_known = request
+            .as_ref()
+            .is_some_and(|request| asked.url(request.endpoint).is_some());
+        if !is_known && self.may_tell(of, asked.now) {
+            log.push(LogLine {
+                level: Level::Warn,
+                text: format!(
+                    "{}: it is not known where to ask it; its discovery document names no such \
+                     endpoint, or one without TLS, or has not come",
+                    asked.iss
+                ),
+            });
+        }
+        let flight = request.map(|request| Flight {
             call,
             owner,
             key,
@@ -174,8 +196,15 @@ impl Inquiries {
             asked_at: asked.now,
             sent_at: asked.now,
             until: asked.now.plus(asked.timeout),
-        };
-        self.send(flight, asked)
+        });
+        let call = flight.and_then(|flight| self.send(flight, asked));
+        call.ok_or_else(|| {
+            Rc::new(if is_out {
+                Finding::Unavailable
+            } else {
+                Finding::Unusable
+            })
+        })
     }
 
     /// The answer to a call came, or it failed. `None` if it is nobody's.
@@ -199,17 +228,17 @@ impl Inquiries {
             Ok(read) => {
                 breaker.succeeded();
                 match read {
-                    Some(finding) => return Some((took, self.over(flight, finding, answer, now))),
+                    Some(finding) => return Some((took, self.over(flight, finding, now))),
                     // The protection token came; now for the ticket.
                     None => None,
                 }
             }
             Err(failure) => {
                 // What one token or one route brings about must not shut others out.
-                if matches!(failure.cause, Cause::Outage | Cause::Credentials) {
-                    breaker.failed(now);
-                } else {
-                    breaker.succeeded();
+                match failure.cause {
+                    Cause::Outage => breaker.failed(true, now),
+                    Cause::Credentials => breaker.failed(false, now),
+                    _ => breaker.succeeded(),
                 }
                 Some(failure)
             }
@@ -225,7 +254,7 @@ impl Inquiries {
             flight.tries = flight.tries.saturating_add(u32::from(cause.is_some()));
             if let Some(request) = self.request_again(&flight, asked) {
                 flight.request = request;
-                let rest = Millis(flight.until.since(now).0);
+                let rest = flight.until.since(now).min(asked.timeout);
                 if let Some(call) = self.send_for(&flight, asked, rest) {
                     self.flights.push(flight);
                     return Some((took, Next::Call(call)));
@@ -234,7 +263,11 @@ impl Inquiries {
         }
         let failure = failure.unwrap_or_else(|| Failure::unusable("there was no time for it"));
         self.tell(&flight, &failure, pause, asked, log);
-        Some((took, self.over(flight, Finding::Unavailable, answer, now)))
+        let finding = match failure.cause {
+            Cause::Outage => Finding::Unavailable,
+            _ => Finding::Unusable,
+        };
+        Some((took, self.over(flight, finding, now)))
     }
 
     /// Tells the log of a failure, and what can be done about it; often only of those that are rare.
@@ -488,13 +521,7 @@ impl Inquiries {
         }
     }
 
-    fn over(
-        &mut self,
-        flight: Flight,
-        finding: Finding,
-        answer: &Answer<'_>,
-        now: UnixMillis,
-    ) -> Next {
+    fn over(&mut self, flight: Flight, finding: Finding, now: UnixMillis) -> Next {
         let (expires, session) = match &finding {
             Finding::Active(introspection) => {
                 (introspection.expires, introspection.session.as_deref())
@@ -505,9 +532,9 @@ impl Inquiries {
             token: flight.token,
             session: session.map(|session| self.digest(session)),
             expires,
-            octets: match answer {
-                Answer::Response { body, .. } => body.len(),
-                Answer::Failed(_) => 0,
+            bytes: match &finding {
+                Finding::Active(introspection) => introspection.bytes(),
+                _ => 0,
             },
         };
         let finding = Rc::new(finding);
@@ -517,6 +544,7 @@ impl Inquiries {
         Next::Over(Over {
             key: flight.key,
             owner: flight.owner,
+            asked_at: flight.asked_at,
             inquiry: flight.inquiry,
             finding,
         })

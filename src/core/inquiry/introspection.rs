@@ -9,6 +9,7 @@ use super::client::Proof;
 use super::failure::{Cause, Failure};
 use super::message::Post;
 use crate::claims::VerifiedClaims;
+use crate::jose::algorithm::Algorithm;
 use crate::jose::base64url;
 use crate::json::{self, Limits};
 use crate::time::{Millis, UnixMillis};
@@ -79,7 +80,7 @@ pub struct Introspection {
     /// It differs from answer to answer.
     number: u64,
     /// Once its signature is found good.
-    verified: OnceCell<VerifiedClaims>,
+    verified: OnceCell<(Algorithm, VerifiedClaims)>,
 }
 
 #[derive(Debug)]
@@ -233,33 +234,64 @@ pub enum Unverified<'a> {
 }
 
 impl Introspection {
-    /// What it says. `verify` checks a signature, once.
+    /// What it says. `verify` checks a signature, once for as long as `algorithms` allow it.
     ///
     /// # Errors
     /// Those of `verify`.
     pub fn claims<E>(
         &self,
-        verify: impl FnOnce(Unverified<'_>) -> Result<Map<String, Value>, E>,
+        algorithms: &[Algorithm],
+        verify: impl FnOnce(Unverified<'_>) -> Result<(Algorithm, Map<String, Value>), E>,
     ) -> Result<VerifiedClaims, E> {
-        if let Some(verified) = self.verified.get() {
-            return Ok(verified.clone());
-        }
-        let verified = match &self.told {
+        let (unverified, jwt) = match &self.told {
             Told::Claims(claims) => {
-                VerifiedClaims::introspected(Rc::clone(claims), None, self.number)
+                let claims = Rc::clone(claims);
+                return Ok(VerifiedClaims::introspected(claims, None, self.number));
             }
             Told::AccessToken(jwt, jti) => {
                 let jti = jti.as_ref();
-                let claims = Rc::new(verify(Unverified::AccessToken { text: jwt, jti })?);
-                VerifiedClaims::introspected(claims, Some(Rc::clone(jwt)), self.number)
+                (
+                    Unverified::AccessToken { text: jwt, jti },
+                    Some(Rc::clone(jwt)),
+                )
             }
-            Told::Response(jwt) => {
-                let claims = Rc::new(verify(Unverified::Response(jwt))?);
-                VerifiedClaims::introspected(claims, None, self.number)
-            }
+            Told::Response(jwt) => (Unverified::Response(jwt), None),
         };
-        let _ = self.verified.set(verified.clone());
+        let verified = self.verified.get();
+        if let Some((_, verified)) = verified.filter(|(alg, _)| algorithms.contains(alg)) {
+            return Ok(verified.clone());
+        }
+        let (alg, claims) = verify(unverified)?;
+        let verified = VerifiedClaims::introspected(Rc::new(claims), jwt, self.number);
+        let _ = self.verified.set((alg, verified.clone()));
         Ok(verified)
+    }
+
+    /// What it takes in memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.told {
+            Told::Claims(claims) => claims.iter().map(member_bytes).sum(),
+            // The text, and its claims once they are read.
+            Told::AccessToken(text, _) | Told::Response(text) => text.len().saturating_mul(8),
+        }
+    }
+}
+
+fn member_bytes((name, value): (&String, &Value)) -> usize {
+    const MEMBER: usize = 120;
+    let value = value_bytes(value).saturating_add(name.len());
+    value.saturating_add(MEMBER)
+}
+
+fn value_bytes(value: &Value) -> usize {
+    const ELEMENT: usize = 64;
+    let element = |value| value_bytes(value).saturating_add(ELEMENT);
+    match value {
+        Value::Array(list) => list.iter().map(element).sum(),
+        Value::Object(members) => members.iter().map(member_bytes).sum(),
+        Value::String(text) => text.len(),
+        _ => 0,
     }
 }
 

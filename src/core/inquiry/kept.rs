@@ -6,13 +6,11 @@ use super::question::{Finding, Inquiry, Question, prefix_of};
 use crate::bounded::{Bounded, Bounds, Key};
 use crate::time::{Millis, UnixMillis};
 
-/// Answers that say what a token says. They are weighed as what they take in memory, about.
+/// Answers that say what a token says. They are weighed by what they take in memory, about.
 const ACTIVE: Bounds = Bounds {
     entries: 5000,
     bytes: 16 * 1024 * 1024,
 };
-/// What a parsed answer takes, for each octet of its text.
-const BYTES_PER_OCTET: usize = 4;
 /// Answers that are a word. Those that refuse, which anybody can cause, are kept apart, so that they
 /// push no other out.
 const WORDS: Bounds = Bounds {
@@ -46,8 +44,8 @@ pub struct About {
     pub token: Key,
     pub session: Option<Key>,
     pub expires: Option<UnixMillis>,
-    /// Of its text.
-    pub octets: usize,
+    /// What it takes in memory, about.
+    pub bytes: usize,
 }
 
 impl Default for Kept {
@@ -87,7 +85,10 @@ impl Kept {
         about: About,
         at: UnixMillis,
     ) {
-        if matches!(**finding, Finding::Ticket(_) | Finding::Unavailable) {
+        if matches!(
+            **finding,
+            Finding::Ticket(_) | Finding::Unavailable | Finding::Unusable
+        ) {
             return;
         }
         if matches!(**finding, Finding::Inactive) {
@@ -121,8 +122,7 @@ impl Kept {
             token: about.token,
             session: about.session,
         };
-        let bytes = about.octets.saturating_mul(BYTES_PER_OCTET);
-        answers.insert(key, answer, bytes);
+        answers.insert(key, answer, about.bytes);
     }
 
     pub fn forget(&mut self, key: &Key) {
@@ -185,7 +185,7 @@ mod tests {
             token: [7; 32],
             session: None,
             expires: None,
-            octets: 20,
+            bytes: 20,
         };
         kept.keep(key(number), &Rc::new(finding), &inquiry("a"), about, at);
     }

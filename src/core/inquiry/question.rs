@@ -73,8 +73,10 @@ pub enum Finding {
     Granted,
     Denied,
     Ticket(String),
-    /// There is no answer that can be used.
+    /// The issuer does not answer.
     Unavailable,
+    /// There is no answer that can be used, for another reason.
+    Unusable,
 }
 
 /// What has been found out about a request's token.

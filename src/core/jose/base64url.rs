@@ -1,13 +1,34 @@
 //! base64url without padding, in its one canonical form (RFC 7515, 2; RFC 4648, 3.5).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 
 /// Decodes `text`; `None` for padding, other alphabets, white space, or trailing bits that are
 /// not zero (two texts of one token must not exist).
 #[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Decodes what anybody might take for base64 or base64url: either alphabet, with padding or
+/// without, whatever its last bits. For telling what a text is, never for reading it.
+#[must_use]
+pub fn decode_leniently(text: &str) -> Option<Vec<u8>> {
+    const ANY: GeneralPurpose = GeneralPurpose::new(
+        &URL_SAFE,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let text = text
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_");
+    // One character over is no octet.
+    let whole = text.len().checked_sub(usize::from(text.len() % 4 == 1))?;
+    ANY.decode(text.get(..whole)?).ok()
 }
 
 #[must_use]

@@ -38,15 +38,26 @@ pub struct ReceivedToken<'a> {
 }
 
 /// Whether what is no JWS may be a token all the same, which only its issuer can read: a b64token
-/// (RFC 6750, 2.1), and no JOSE object without `alg` (RFC 7515, 4.1.1; RFC 7516, 4.1.1), over which
-/// issuers may stumble.
+/// (RFC 6750, 2.1) that does not begin as a JOSE header, or a JWE (RFC 7516, 7.1). A JWS in another
+/// form, which an issuer may read all the same, is none: it would go round what is checked here.
 #[must_use]
 pub fn may_be_opaque(token: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    let header = token.split('.').next().and_then(base64url::decode);
-    let header = header.and_then(|header| json::parse_object(&header, HEADER_LIMITS).ok());
-    let has_alg = |header: &Map<String, Value>| header.get("alg").is_some_and(Value::is_string);
-    !token.is_empty() && token.bytes().all(plain) && header.is_none_or(|header| has_alg(&header))
+    if token.is_empty() || !token.bytes().all(plain) {
+        return false;
+    }
+    // As any reader might take it: `parse_object` is stricter.
+    let header = token
+        .split('.')
+        .next()
+        .and_then(base64url::decode_leniently)
+        .and_then(|header| serde_json::from_slice(&header).ok());
+    let Some(Value::Object(header)) = header else {
+        return true;
+    };
+    let has = |name| header.get(name).is_some_and(Value::is_string);
+    let is_jwe = has("alg") && has("enc");
+    is_jwe && token.split('.').count() == 5
 }
 
 impl<'a> ReceivedToken<'a> {
@@ -161,23 +172,42 @@ mod tests {
 
     #[test]
     fn a_token_may_be_opaque() {
-        // e30: {}; eyJhbGciOm51bGx9: {"alg":null}; eyJhbGciOiJSU0EtT0FFUCJ9: {"alg":"RSA-OAEP"}
+        // {"alg":"RSA-OAEP","enc":"A128GCM"}
+        let jwe = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkExMjhHQ00ifQ.a.b.c.d";
+        // Random ones may begin like a header.
         for text in [
             "2YotnFZFEjr1zCsicMWpAA",
             "a.b.c",
             "ya29.a0_-~+/=",
-            "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d",
+            "eyJh",
+            "ew2YotnF",
+            "e",
+            jwe,
         ] {
             assert!(may_be_opaque(text), "{text}");
         }
+        // {"alg":"ES256"}, in forms that readers may take for it; {}, {"alg":null}.
+        let jws = "eyJhbGciOiJFUzI1NiJ9.e30";
         for text in [
             "",
             "a b",
             "a\r\nb",
             "é",
+            &format!("{jws}.AA="),
+            &format!("{jws}.AB"),
+            &format!("{jws}.AA."),
+            &format!("{jws}.AA...."),
+            jws,
+            "eyJhbGciOiJFUzI1NiJ9",
+            "eyJhbGciOiJFUzI1NiJ9=.e30.AA",
+            "eyJhbGciOiJFUzI1NiJ9..",
             "e30.e30.e30",
+            "e31.e30.e30",
+            "e30=.e30.e30",
+            "eyJhbGciOiJub25lIiwiYWxnIjoiRVMyNTYifQ.e30.AA",
             "eyJhbGciOm51bGx9.e30.",
-            "e30",
+            &jwe.replace(".d", ""),
+            &format!("{jwe}.e"),
         ] {
             assert!(!may_be_opaque(text), "{text}");
         }

@@ -423,7 +423,9 @@ impl KeyCache {
     }
 
     fn first_address(&self) -> HttpUrl {
-        match (&self.source.location, &self.jwks_uri) {
+        // What another version of the filter shared may lack the endpoints.
+        let known = self.jwks_uri.as_ref().filter(|_| self.endpoints.is_some());
+        match (&self.source.location, known) {
             (Location::Discovery(_), Some(url))
             | (Location::Discovery(url) | Location::JwkSet(url), _) => url.clone(),
         }

@@ -152,6 +152,16 @@ fn resource_and_scope_come_from_the_request() {
             "/orders%23read",
             Err(Reason::AmbiguousPath),
         ),
+        ("{path}", "GET", "/orders%3Fx", Err(Reason::AmbiguousPath)),
+        ("{path}", "GET", "/orders.", Err(Reason::AmbiguousPath)),
+        ("{path}", "GET", "/orders%20/a", Err(Reason::AmbiguousPath)),
+        ("{path}", "GET", "/orders/*", Err(Reason::AmbiguousPath)),
+        (
+            "{path}",
+            "GET",
+            "/orders/%7Bid%7D",
+            Err(Reason::AmbiguousPath),
+        ),
     ] {
         let mut sim = warm(
             Host::Wakes,
@@ -218,7 +228,16 @@ fn claims_are_pushed_as_the_client() {
     assert_eq!(outcome_of(&mut sim, &request), None);
     assert_eq!(sim.provider().grants(), asked + 1);
     // What the upstream may read otherwise is refused.
-    for path in ["/orders?amount=1&amount=2", "/orders?amount=1&%61mount=1"] {
+    for path in [
+        "/orders?amount=1&amount=2",
+        "/orders?amount=1&%61mount=1",
+        "/orders?amount=1&Amount=2",
+        "/orders?amount=1&+amount=2",
+        "/orders?amount=1&amount%00=2",
+        "/orders?amount=1&amount[]=2",
+        "/orders?x=1;amount=2",
+        "/orders?amount=%ff",
+    ] {
         request.path = path.as_bytes().to_vec();
         let reason = outcome_of(&mut sim, &request);
         assert_eq!(reason, Some(Reason::AmbiguousParameter), "{path}");
@@ -282,6 +301,63 @@ fn a_token_may_have_its_permissions_with_it() {
             "{asked} {permissions}"
         );
         assert_eq!(sim.provider().grants(), usize::from(!is_enough));
+    }
+}
+
+/// Names of resources are those of their resource server.
+#[test]
+fn permissions_of_another_resource_server_are_none() {
+    let permissions = json!({"permissions": [{"rsname": "orders", "scopes": ["read"]}]});
+    for (aud, is_enough) in [
+        (json!("orders"), true),
+        (json!(["orders", "account"]), true),
+        (json!(["evil", "orders"]), false),
+        (json!(["orders", "gateway"]), false),
+        (json!(["orders", 7]), false),
+    ] {
+        let mut claims = claims(ISSUER);
+        claims["aud"] = aud.clone();
+        claims["authorization"] = permissions.clone();
+        let token = Token {
+            text: mint_with(&P256_A, "ES256", &claims),
+            genuine: is_enough,
+        };
+        let reason = (!is_enough).then_some(Reason::MissingPermission);
+        let mut by_rule = simulator::configuration();
+        by_rule["require"] = json!({"permission": "orders#read"});
+        let mut by_token = simulator::configuration();
+        by_token["authorization"] = json!({"permissions": "orders#read", "decision": "rpt"});
+        for configuration in [by_rule, by_token] {
+            let mut sim = warm_with(Host::Wakes, 1, &configuration);
+            assert_eq!(outcome(&mut sim, &token), reason, "{aud} {configuration}");
+        }
+        // An answer may have more audiences than the token; its permissions are the token's own.
+        let mut asked = asking(json!({"permissions": "orders#read", "decision": "rpt"}));
+        asked["client"]["client_id"] = json!("asker");
+        asked["introspection"] = json!({"when": "after_local"});
+        let mut sim = warm_with(Host::Wakes, 1, &asked);
+        let mut answer = claims.clone();
+        answer["active"] = json!(true);
+        answer["aud"] = json!("orders");
+        sim.provider().tokens.insert(token.text.clone(), answer);
+        assert_eq!(outcome(&mut sim, &token), reason, "{aud}");
+    }
+}
+
+#[test]
+fn a_request_does_not_wait_for_ever_however_much_it_asks() {
+    for host in HOSTS {
+        let permissions: Vec<_> = (0..40).map(|number| format!("r{number}")).collect();
+        let mut sim = warm(
+            host,
+            json!({"permissions": permissions, "cache_seconds": 0}),
+        );
+        sim.provider().granted = permissions.clone();
+        sim.provider().delay = Millis(4900);
+        let id = sim.request_of(0, &get("/orders", &good(&P256_A).text), true);
+        sim.run_for(seconds(25));
+        let reason = sim.reason(id);
+        assert_eq!(reason, Some(Reason::AuthorizationUnavailable), "{host:?}");
     }
 }
 

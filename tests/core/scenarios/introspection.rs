@@ -315,6 +315,106 @@ fn a_local_verdict_counts_only_where_it_is_chosen() {
     }
 }
 
+/// Only the issuer's silence is a reason to go by what can be verified here.
+#[test]
+fn no_local_verdict_stands_in_for_an_answer_that_cannot_be_used() {
+    let unusable = Some(Reason::IntrospectionUnavailable);
+    for host in HOSTS {
+        for (behaviour, expected) in [
+            (Behaviour::Status(500), None),
+            (Behaviour::Status(429), None),
+            (Behaviour::Status(404), unusable),
+            (
+                Behaviour::Response(401, br#"{"error": "invalid_client"}"#.to_vec()),
+                unusable,
+            ),
+            (
+                Behaviour::Response(403, br#"{"error": "invalid_request"}"#.to_vec()),
+                unusable,
+            ),
+            (Behaviour::Body(b"{}".to_vec()), unusable),
+        ] {
+            let rules = json!({"when": "after_local", "if_unavailable": "local"});
+            let mut sim = warm(host, rules);
+            sim.provider().behaviour = behaviour.clone();
+            for _ in 0..8 {
+                let token = jwt(&mut sim, &json!({}));
+                assert_eq!(
+                    outcome(&mut sim, &token),
+                    expected,
+                    "{behaviour:?} {host:?}"
+                );
+            }
+        }
+        // Nor for one that was not asked for because others ask so much.
+        let rules = json!({"when": "always", "if_unavailable": "local"});
+        let mut sim = warm(host, rules);
+        sim.provider().delay = Millis(1000);
+        for index in 0..100 {
+            let mut token = opaque(&format!("made-up-{index}"));
+            token.genuine = false;
+            sim.request(0, &token);
+        }
+        let token = jwt(&mut sim, &json!({}));
+        revoke(&mut sim, &token.text);
+        let id = sim.request(0, &token);
+        sim.run_for(seconds(2));
+        assert_eq!(sim.reason(id), unusable, "{host:?}");
+    }
+}
+
+#[test]
+fn a_jwt_in_another_form_goes_round_nothing() {
+    for host in HOSTS {
+        let mut sim = warm(host, json!({}));
+        let token = jwt(&mut sim, &json!({}));
+        for end in ["=", ".", "....", "=="] {
+            let mut other = opaque(&format!("{}{end}", token.text));
+            other.genuine = false;
+            know(&mut sim, &other.text, &json!({}));
+            let reason = outcome(&mut sim, &other);
+            assert_eq!(reason, Some(Reason::MalformedToken), "{end} {host:?}");
+        }
+        assert_eq!(sim.provider().introspections(), 0, "{host:?}");
+    }
+}
+
+#[test]
+fn an_answer_is_verified_by_what_each_policy_allows() {
+    for host in HOSTS {
+        let mut configuration = asking(json!({"response": "jwt", "cache_seconds": 60}));
+        configuration["policies"] = json!({"strict": {"allowed_alg": ["EdDSA"]}});
+        let mut sim = Simulation::configured(host, 1, &configuration);
+        sim.provider().keys = vec![P256_A.jwk()];
+        sim.run_for(SECOND);
+        let mut full = claims(ISSUER);
+        full["jti"] = json!("a");
+        let jwt = mint_with(&P256_A, "ES256", &full);
+        know(&mut sim, "good", &json!({"jti": "a", "jwt": jwt}));
+        assert_eq!(outcome(&mut sim, &opaque("good")), None);
+        let id = sim.request_with(0, Some("strict"), &opaque("good"));
+        sim.run_for(SECOND);
+        let reason = sim.reason(id);
+        assert_eq!(reason, Some(Reason::IntrospectionUnavailable), "{host:?}");
+    }
+}
+
+#[test]
+fn who_asks_for_the_moment_does_not_join_an_old_question() {
+    let mut sim = warm(Host::Wakes, json!({"when": "always"}));
+    sim.provider().delay = Millis(1000);
+    let first = sim.request(0, &opaque("good"));
+    sim.run_for(Millis(50));
+    let joins = sim.request(0, &opaque("good"));
+    sim.run_for(Millis(450));
+    revoke(&mut sim, "good");
+    let later = sim.request(0, &opaque("good"));
+    sim.run_for(seconds(2));
+    assert!(sim.was_forwarded(first) && sim.was_forwarded(joins));
+    assert_eq!(sim.reason(later), Some(Reason::TokenInactive));
+    assert_eq!(sim.provider().introspections(), 2);
+}
+
 #[test]
 fn what_can_be_verified_here_is_not_shown_without_need() {
     for host in HOSTS {
@@ -560,6 +660,11 @@ fn what_an_issuer_says_is_checked_as_a_token_is() {
             (json!({"token_type": "DPoP"}), Some(Reason::WrongTokenType)),
             (json!({"token_type": 7}), Some(Reason::WrongTokenType)),
             (json!({"token_type": "bearer"}), None),
+            (
+                json!({"token_use": "refresh_token"}),
+                Some(Reason::WrongTokenType),
+            ),
+            (json!({"token_use": "access_token"}), None),
         ] {
             know(&mut sim, "good", &more);
             assert_eq!(
