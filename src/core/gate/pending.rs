@@ -322,12 +322,12 @@ impl Gate {
             Owner::Request(id)
         };
         let asked = asked(&self.settings, &self.caches, issuer, now).ok_or_else(unusable)?;
-        let token = Token { text, digest };
+        let token = Token { text, digest, key };
         let inquiry = inquiry.clone();
         let (ids, log) = (&mut self.call_ids, &mut effects.log);
         let call = self
             .inquiries
-            .ask(inquiry, key, token, owner, &asked, ids, log)?;
+            .ask(inquiry, token, owner, &asked, ids, log)?;
         effects.calls.push(call);
         Ok((key, now))
     }

@@ -41,9 +41,10 @@ impl Asked<'_> {
     }
 }
 
-/// A token and the digest that it is known by.
+/// A token, the digest that it is known by, and what the question about it is known under.
 #[derive(Clone, Copy)]
 pub struct Token<'a> {
     pub text: &'a str,
     pub digest: Key,
+    pub key: Key,
 }

@@ -160,7 +160,6 @@ impl Inquiries {
     pub fn ask(
         &mut self,
         inquiry: Inquiry,
-        key: Key,
         token: Token<'_>,
         owner: Owner,
         asked: &Asked<'_>,
@@ -188,7 +187,7 @@ impl Inquiries {
         let flight = request.map(|request| Flight {
             call,
             owner,
-            key,
+            key: token.key,
             token: token.digest,
             inquiry,
             request,
