@@ -13,6 +13,7 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::jws::ReceivedToken;
 use crate::jose::key::VerificationKey;
 use crate::jose::signature;
+use crate::json::each;
 use crate::refusal::Reason;
 use crate::time::{Millis, UnixMillis};
 
@@ -227,11 +228,7 @@ impl VerifiedClaims {
             aud.as_str()
                 .is_some_and(|aud| allowed.iter().any(|a| a == aud))
         };
-        let good = match self.claims.get("aud") {
-            Some(Value::Array(several)) => several.iter().any(is_allowed),
-            Some(one) => is_allowed(one),
-            None => false,
-        };
+        let good = each(self.claims.get("aud")).any(is_allowed);
         good.then_some(()).ok_or(Reason::AudienceNotAllowed)
     }
 }

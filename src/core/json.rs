@@ -64,6 +64,15 @@ pub fn parse_object(text: &[u8], limits: Limits) -> Result<Map<String, Value>, J
     }
 }
 
+/// The elements of a list, or the one value: as `aud` may be written (RFC 7519, 4.1.3).
+pub fn each(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    let (list, one) = match value {
+        Some(Value::Array(list)) => (list.as_slice(), None),
+        one => ([].as_slice(), one),
+    };
+    list.iter().chain(one)
+}
+
 struct Strict {
     depth_left: usize,
 }

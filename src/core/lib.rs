@@ -44,5 +44,6 @@ pub mod keys;
 pub mod metrics;
 pub mod refusal;
 pub mod request;
+pub mod sparing;
 pub mod time;
 pub mod upstream_jwt;

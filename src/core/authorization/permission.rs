@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::claims::AccessToken;
+use crate::json::each;
 
 /// `RESOURCE`, `RESOURCE#SCOPE` or `#SCOPE`.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -56,17 +57,13 @@ impl Permission {
         let Some(claims) = token.own_claims() else {
             return false;
         };
-        let aud = match claims.get("aud") {
-            Some(Value::Array(several)) => several.as_slice(),
-            Some(one) => std::slice::from_ref(one),
-            None => &[],
-        };
+        let aud = || each(claims.get("aud"));
         let is_meant = |aud: &Value| {
             let known = |aud: &str| server == Some(aud) || audiences.iter().any(|of| of == aud);
             aud.as_str().is_some_and(known)
         };
-        let is_for_server = server.is_none_or(|server| aud.iter().any(|aud| aud == server));
-        if aud.is_empty() || !aud.iter().all(is_meant) || !is_for_server {
+        let is_for_server = server.is_none_or(|server| aud().any(|aud| aud == server));
+        if aud().next().is_none() || !aud().all(is_meant) || !is_for_server {
             return false;
         }
         let granted = claims

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::claim_shape::{ClaimPath, ClaimShape};
 use super::permission::Permission;
 use crate::claims::AccessToken;
+use crate::json::each;
 use crate::refusal::Reason;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -264,15 +265,6 @@ fn same(one: &Value, other: &Value) -> bool {
 
 fn met(met: bool, otherwise: Reason) -> Result<(), Reason> {
     if met { Ok(()) } else { Err(otherwise) }
-}
-
-/// The elements of a list, or the one value.
-fn each(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    let (list, one) = match value {
-        Some(Value::Array(list)) => (list.as_slice(), None),
-        one => ([].as_slice(), one),
-    };
-    list.iter().chain(one)
 }
 
 /// The texts of a list, or the one text: some issuers write a list of one so.

@@ -30,6 +30,7 @@ use crate::keys::source::HttpUrl;
 use crate::metrics::Measure;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{HeaderEdit, Request};
+use crate::sparing::Sparing;
 use crate::time::UnixMillis;
 use crate::upstream_jwt::key_set::KeySet;
 use crate::upstream_jwt::reuse::Reuse;
@@ -115,8 +116,8 @@ pub struct Gate {
     call_ids: CallIds,
     abilities: Abilities,
     reuse: RefCell<Reuse>,
-    /// When the log was told why an issuer may take a good token for none, by issuer.
-    hinted_at: BTreeMap<usize, UnixMillis>,
+    /// Why an issuer may take a good token for none.
+    hints: Sparing<usize>,
 }
 
 impl Gate {
@@ -147,7 +148,7 @@ impl Gate {
             call_ids: CallIds::default(),
             abilities,
             reuse: RefCell::default(),
-            hinted_at: BTreeMap::new(),
+            hints: Sparing::default(),
         }
     }
 

@@ -21,9 +21,6 @@ use crate::time::{Millis, UnixMillis};
 /// No wait is longer, whatever becomes of the clock.
 const LONGEST: Millis = Millis::from_secs(120);
 
-/// The log is told so often at most why good tokens may be called inactive.
-const HINT_PAUSE: Millis = Millis::from_secs(60);
-
 /// A request that waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -347,14 +344,17 @@ impl Gate {
         let (Some(token), Some(own)) = (token, own) else {
             return;
         };
-        let Some(client) = &own.client else { return };
-        let was_told = self.hinted_at.get(&issuer);
-        let is_recent = |at: &UnixMillis| at.is_recent(now, HINT_PAUSE);
-        let audience = audience_hint::of_others(token, &client.id, now);
-        let Some(audience) = audience.filter(|_| !was_told.is_some_and(is_recent)) else {
+        let Some(client) = own
+            .client
+            .as_ref()
+            .filter(|_| self.hints.may_tell(&issuer, now))
+        else {
             return;
         };
-        self.hinted_at.insert(issuer, now);
+        let Some(audience) = audience_hint::of_others(token, &client.id, now) else {
+            return;
+        };
+        self.hints.tells(issuer, now);
         let found = match audience {
             Audience::Others => "whose audience does not have",
             Audience::Unsaid => "that does not say whether it is for",

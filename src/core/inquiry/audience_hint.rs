@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::jose::base64url;
+use crate::json::each;
 use crate::time::UnixMillis;
 
 /// What a JWT that has not ended, by its own word, says of whom it is for.
@@ -26,10 +27,10 @@ pub fn of_others(token: &str, client_id: &str, now: UnixMillis) -> Option<Audien
     if exp <= now {
         return None;
     }
-    let is_meant = match claims.get("aud") {
-        Some(Value::Array(several)) => several.iter().any(|aud| aud == client_id),
-        Some(one) => one == client_id,
-        None => return Some(Audience::Unsaid),
-    };
+    let aud = claims.get("aud");
+    if aud.is_none() {
+        return Some(Audience::Unsaid);
+    }
+    let is_meant = each(aud).any(|aud| aud == client_id);
     (!is_meant).then_some(Audience::Others)
 }

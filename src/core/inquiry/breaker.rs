@@ -23,7 +23,7 @@ impl Breaker {
         if self.failures < FAILURES {
             return true;
         }
-        !self.open_until.is_ahead(now, LAST_PAUSE) && others == 0
+        self.pause(now).is_none() && others == 0
     }
 
     pub fn succeeded(&mut self) {
@@ -34,7 +34,7 @@ impl Breaker {
     pub fn failed(&mut self, is_silent: bool, now: UnixMillis) {
         self.is_silent = is_silent;
         // Of calls that were under way when it opened: they say nothing new.
-        if self.failures >= FAILURES && self.open_until.is_ahead(now, LAST_PAUSE) {
+        if self.pause(now).is_some() {
             return;
         }
         self.failures = self.failures.saturating_add(1);

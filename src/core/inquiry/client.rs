@@ -153,13 +153,10 @@ impl Assertion {
         if let (Some(kid), Some(header)) = (self.key.given_kid(), header.as_object_mut()) {
             header.insert("kid".to_owned(), json!(kid));
         }
-        let part = |value: &serde_json::Value| base64url::encode(value.to_string().as_bytes());
-        let mut jwt = format!("{}.{}", part(&header), part(&claims));
+        let header = base64url::encode(header.to_string().as_bytes());
         let seed = self.draw(b"jwt_keycloak client assertion seed", entropy);
-        let signature = self.key.sign(jwt.as_bytes(), seed, host)?;
-        jwt.push('.');
-        jwt.push_str(&base64url::encode(&signature));
-        Ok(jwt)
+        let payload = claims.to_string();
+        self.key.jws(&header, payload.as_bytes(), seed, host)
     }
 
     /// Octets that nobody can guess who does not have the key, and that come once.

@@ -14,19 +14,17 @@ use super::failure::{Cause, Failure};
 use super::introspection::{self, Answered};
 use super::kept::{About, Kept};
 use super::message::{Message, Post};
-use super::question::{Endpoint, Finding, Inquiry, Purpose, Question};
+use super::question::{Endpoint, Finding, Inquiry, Line, Purpose, Question};
 use super::ticket::{self, ProtectionToken};
-use crate::authorization::permission::AskedPermission;
+use crate::authorization::permission::{AskedPermission, Permission};
 use crate::bounded::Key;
 use crate::event::{Answer, Call, CallId, CallIds, LogLine, Owner};
 use crate::jose::hmac_sha256::hmac_sha256;
+use crate::sparing::Sparing;
 use crate::time::{Millis, UnixMillis};
 
 /// So many calls may be under way to one issuer for one purpose, in one worker.
 const CALLS: usize = 100;
-
-/// Of what only some requests bring about, the log is told so often at most.
-const TOLD_PAUSE: Millis = Millis::from_secs(60);
 
 /// So often a call is sent.
 const TRIES: u32 = 2;
@@ -36,9 +34,9 @@ pub struct Inquiries {
     digests: Key,
     kept: Kept,
     flights: Vec<Flight>,
-    breakers: BTreeMap<(usize, Purpose), Breaker>,
-    /// When the log was told of failures that others need not have.
-    told_at: BTreeMap<(usize, Purpose), UnixMillis>,
+    breakers: BTreeMap<Line, Breaker>,
+    /// Failures that others need not have.
+    told: Sparing<Line>,
     protection_tokens: BTreeMap<usize, ProtectionToken>,
     last_answer: u64,
 }
@@ -93,7 +91,7 @@ impl Inquiries {
             kept: Kept::default(),
             flights: Vec::new(),
             breakers: BTreeMap::new(),
-            told_at: BTreeMap::new(),
+            told: Sparing::default(),
             protection_tokens: BTreeMap::new(),
             last_answer: 0,
         }
@@ -130,12 +128,6 @@ impl Inquiries {
         flights.map(|flight| flight.asked_at).max()
     }
 
-    /// Whether a request has a call of its own under way.
-    #[must_use]
-    pub fn has_call_of(&self, owner: Owner) -> bool {
-        self.flights.iter().any(|flight| flight.owner == owner)
-    }
-
     /// Of which issuer a call asks.
     #[must_use]
     pub fn issuer_of(&self, call: CallId) -> Option<usize> {
@@ -166,7 +158,7 @@ impl Inquiries {
         ids: &mut CallIds,
         log: &mut Vec<LogLine>,
     ) -> Result<Call, Rc<Finding>> {
-        let of = (inquiry.question.issuer(), inquiry.question.purpose());
+        let of = inquiry.question.line();
         let breaker = self.breakers.get(&of);
         let is_out = breaker.is_some_and(|breaker| breaker.is_outage(asked.now));
         let call = ids.draw();
@@ -174,7 +166,7 @@ impl Inquiries {
         let is_known = request
             .as_ref()
             .is_some_and(|request| asked.url(request.endpoint).is_some());
-        if !is_known && self.may_tell(of, asked.now) {
+        if !is_known && self.told.tells(of, asked.now) {
             log.push(LogLine {
                 level: Level::Warn,
                 text: format!(
@@ -219,8 +211,7 @@ impl Inquiries {
         let mut flight = self.flights.swap_remove(index);
         let now = asked.now;
         let took = now.since(flight.sent_at);
-        let question = &flight.inquiry.question;
-        let of = (question.issuer(), question.purpose());
+        let of = flight.inquiry.question.line();
         let read = self.read(&flight, answer, asked, log);
         let breaker = self.breakers.entry(of).or_default();
         let failure = match read {
@@ -279,9 +270,9 @@ impl Inquiries {
         log: &mut Vec<LogLine>,
     ) {
         let question = &flight.inquiry.question;
-        let of = (question.issuer(), question.purpose());
+        let of = question.line();
         let is_rare = matches!(failure.cause, Cause::Outage | Cause::Credentials);
-        if !is_rare && !self.may_tell(of, asked.now) {
+        if !is_rare && !self.told.tells(of, asked.now) {
             return;
         }
         let name = flight.request.endpoint.name();
@@ -314,16 +305,6 @@ impl Inquiries {
             _ => Level::Warn,
         };
         log.push(LogLine { level, text });
-    }
-
-    /// Whether the log has not been told of the like a short time ago.
-    fn may_tell(&mut self, of: (usize, Purpose), now: UnixMillis) -> bool {
-        let told = self.told_at.get(&of);
-        let may = !told.is_some_and(|at| at.is_recent(now, TOLD_PAUSE));
-        if may {
-            self.told_at.insert(of, now);
-        }
-        may
     }
 
     /// A request is gone, and with it what it asked.
@@ -374,25 +355,22 @@ impl Inquiries {
                     as_client: client.is_some(),
                 }
             }
-            Question::Ticket { .. } => self.ticket_request(inquiry, asked, call)?,
+            Question::Ticket {
+                issuer,
+                permissions,
+            } => self.ticket_request(*issuer, permissions, asked, call)?,
         };
         Some(request)
     }
 
     fn ticket_request(
         &self,
-        inquiry: &Inquiry,
+        issuer: usize,
+        permissions: &[Permission],
         asked: &Asked<'_>,
         call: CallId,
     ) -> Option<Request> {
-        let Question::Ticket {
-            issuer,
-            permissions,
-        } = &inquiry.question
-        else {
-            return None;
-        };
-        let own = self.protection_tokens.get(issuer);
+        let own = self.protection_tokens.get(&issuer);
         let (endpoint, post) = match own.and_then(|own| own.text(asked.now)) {
             Some(own) => (Endpoint::Permission, ticket::request(permissions, own)),
             None => {
@@ -409,8 +387,11 @@ impl Inquiries {
 
     /// The same once more, or the next step.
     fn request_again(&self, flight: &Flight, asked: &Asked<'_>) -> Option<Request> {
-        match flight.inquiry.question {
-            Question::Ticket { .. } => self.ticket_request(&flight.inquiry, asked, flight.call),
+        match &flight.inquiry.question {
+            Question::Ticket {
+                issuer,
+                permissions,
+            } => self.ticket_request(*issuer, permissions, asked, flight.call),
             _ => Some(Request {
                 post: flight.request.post.again(flight.call.0, asked.now),
                 ..flight.request.clone()
@@ -441,11 +422,9 @@ impl Inquiries {
     }
 
     fn may_call(&self, question: &Question, now: UnixMillis) -> bool {
-        let of = (question.issuer(), question.purpose());
-        let is_alike = |flight: &&Flight| {
-            let question = &flight.inquiry.question;
-            (question.issuer(), question.purpose()) == of && flight.is_in_time(now)
-        };
+        let of = question.line();
+        let is_alike =
+            |flight: &&Flight| flight.inquiry.question.line() == of && flight.is_in_time(now);
         let others = self.flights.iter().filter(is_alike).count();
         let breaker = self.breakers.get(&of);
         others < CALLS && breaker.is_none_or(|breaker| breaker.lets_pass(others, now))
@@ -487,7 +466,9 @@ impl Inquiries {
                 let finding = decision::read(status, body, flight.request.as_client)?;
                 let is_mistaken = !by_uri && decision::is_unknown(status);
                 let of = (flight.inquiry.question.issuer(), Purpose::Decision);
-                if is_mistaken && matches!(finding, Finding::Denied) && self.may_tell(of, asked.now)
+                if is_mistaken
+                    && matches!(finding, Finding::Denied)
+                    && self.told.tells(of, asked.now)
                 {
                     let permission = permission.to_string();
                     log.push(LogLine {

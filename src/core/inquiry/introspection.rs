@@ -303,10 +303,7 @@ pub fn of_response(
     issuer: &str,
     client_id: &str,
 ) -> Option<Map<String, Value>> {
-    let is_meant = match payload.get("aud")? {
-        Value::Array(several) => several.iter().any(|aud| aud == client_id),
-        one => one == client_id,
-    };
+    let is_meant = json::each(payload.get("aud")).any(|aud| aud == client_id);
     let is_its_issuer = payload.get("iss")? == issuer;
     let Value::Object(mut claims) = payload.remove("token_introspection")? else {
         return None;

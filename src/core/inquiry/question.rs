@@ -63,6 +63,9 @@ pub enum Purpose {
     Ticket,
 }
 
+/// What fails together: calls to one issuer for one purpose.
+pub type Line = (usize, Purpose);
+
 /// What came of a question.
 #[derive(Debug)]
 pub enum Finding {
@@ -151,6 +154,11 @@ impl Question {
             Self::Decision { .. } => Purpose::DecisionAsClient,
             Self::Ticket { .. } => Purpose::Ticket,
         }
+    }
+
+    #[must_use]
+    pub fn line(&self) -> Line {
+        (self.issuer(), self.purpose())
     }
 
     /// Where it is asked, in the end.

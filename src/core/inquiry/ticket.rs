@@ -7,6 +7,7 @@ use super::client::Proof;
 use super::failure::Failure;
 use super::message::Post;
 use crate::authorization::permission::Permission;
+use crate::jose::base64url::is_b64token;
 use crate::json::{self, Limits};
 use crate::keys::source::HttpUrl;
 use crate::time::{Millis, UnixMillis};
@@ -61,7 +62,7 @@ impl ProtectionToken {
         let answer = answer(status, 200, body)?;
         let text = answer.get("access_token").and_then(Value::as_str);
         let text = text
-            .filter(|text| is_plain(text))
+            .filter(|text| is_b64token(text.as_bytes()))
             .ok_or_else(|| Failure::unusable("it has no access_token"))?;
         let lifetime = answer
             .get("expires_in")
@@ -96,7 +97,7 @@ pub fn read(status: u16, body: &[u8]) -> Result<String, Failure> {
     let ticket = answer.get("ticket").and_then(Value::as_str);
     // It stands in a quoted string of a header.
     let ticket = ticket
-        .filter(|ticket| is_plain(ticket))
+        .filter(|ticket| is_b64token(ticket.as_bytes()))
         .ok_or_else(|| Failure::unusable("it has no ticket"))?;
     Ok(ticket.to_owned())
 }
@@ -119,10 +120,4 @@ fn answer(status: u16, good: u16, body: &[u8]) -> Result<Map<String, Value>, Fai
         return Err(Failure::refused(status, &parsed.unwrap_or_default()));
     }
     parsed.map_err(|error| Failure::unusable(format!("it is no JSON object: {error}")))
-}
-
-/// RFC 6750, 2.1: b64token.
-fn is_plain(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    !text.is_empty() && text.bytes().all(plain)
 }

@@ -31,6 +31,14 @@ pub fn decode_leniently(text: &str) -> Option<Vec<u8>> {
     ANY.decode(text.get(..whole)?).ok()
 }
 
+/// Whether a text is a b64token (RFC 6750, 2.1). It has no comma, so that two credentials which a proxy
+/// joined into one are not one, and nothing that a header field or a quoted string cannot hold.
+#[must_use]
+pub fn is_b64token(text: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
+    !text.is_empty() && text.iter().all(plain)
+}
+
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)

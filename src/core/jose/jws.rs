@@ -42,8 +42,7 @@ pub struct ReceivedToken<'a> {
 /// form, which an issuer may read all the same, is none: it would go round what is checked here.
 #[must_use]
 pub fn may_be_opaque(token: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    if token.is_empty() || !token.bytes().all(plain) {
+    if !base64url::is_b64token(token.as_bytes()) {
         return false;
     }
     // As any reader might take it: `parse_object` is stricter.

@@ -26,6 +26,7 @@ use rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::algorithm::Algorithm;
+use super::base64url;
 use super::hmac_sha256::hmac_sha256;
 use super::private_key::PrivateKey;
 use super::seeded_rng::SeededRng;
@@ -59,6 +60,24 @@ impl fmt::Display for SigningFailed {
 }
 
 impl SigningKey {
+    /// A JWS in its compact form (RFC 7515, 7.1), of a header that is encoded already.
+    ///
+    /// # Errors
+    /// Those of [`Self::sign`].
+    pub fn jws(
+        &self,
+        header: &str,
+        payload: &[u8],
+        seed: [u8; 32],
+        host: &dyn HostSigner,
+    ) -> Result<String, SigningFailed> {
+        let mut jws = format!("{header}.{}", base64url::encode(payload));
+        let signature = self.sign(jws.as_bytes(), seed, host)?;
+        jws.push('.');
+        jws.push_str(&base64url::encode(&signature));
+        Ok(jws)
+    }
+
     /// Signs as JOSE wants it: ECDSA as r and s, not DER.
     ///
     /// `seed` must be fresh and unpredictable: it blinds RSA, and is PSS's salt. Nothing else

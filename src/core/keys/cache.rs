@@ -213,18 +213,16 @@ impl KeyCache {
             return false;
         };
         let is_told_where = self.endpoints.is_none() && fetched.endpoints.is_some();
+        self.endpoints = fetched.endpoints.or_else(|| self.endpoints.take());
         let Some(jwks) = fetched.jwks else {
-            self.endpoints = fetched.endpoints.or_else(|| self.endpoints.take());
             return is_told_where;
         };
         let at = fetched.at.min(now);
         let is_as_new = |keys: &Keys| keys.fetched_at >= at && keys.fetched_at <= now;
         if self.keys.as_ref().is_some_and(is_as_new) {
-            self.endpoints = fetched.endpoints.or_else(|| self.endpoints.take());
             return is_told_where;
         }
         self.jwks_uri = fetched.jwks_uri.or_else(|| self.jwks_uri.take());
-        self.endpoints = fetched.endpoints.or_else(|| self.endpoints.take());
         let is_good = self.load(&jwks, at, log).is_ok();
         if is_good {
             self.trouble = Trouble::default();

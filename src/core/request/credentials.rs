@@ -3,6 +3,7 @@
 
 use super::path::percent_decoded;
 use super::{HeaderEdit, Request};
+use crate::jose::base64url::is_b64token;
 use crate::refusal::Reason;
 
 /// Where tokens are looked for.
@@ -34,7 +35,7 @@ pub struct HeaderSource {
 pub fn token(request: &Request, sources: &TokenSources) -> Result<String, Reason> {
     let mut found = None;
     let mut add = |token: &[u8]| {
-        let is_token = !token.is_empty() && token.iter().all(is_b64token_byte);
+        let is_token = is_b64token(token);
         let text = is_token.then(|| std::str::from_utf8(token).ok()).flatten();
         let text = text.ok_or(Reason::MalformedCredentials)?;
         match &found {
@@ -125,12 +126,6 @@ fn starts_with_scheme(text: &[u8], scheme: &str) -> bool {
         given.eq_ignore_ascii_case(scheme.as_bytes())
             && rest.first().is_none_or(u8::is_ascii_whitespace)
     })
-}
-
-/// RFC 6750, 2.1: b64token. It has no comma, so that two credentials which a proxy joined into
-/// one field are seen as what they are.
-fn is_b64token_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte)
 }
 
 /// The values of query parameters of these names, as they stand there.

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::UpstreamJwt;
 use super::reuse::Slot;
 use super::signing_keys::SigningKeys;
-use crate::jose::base64url;
 use crate::jose::hmac_sha256::hmac_sha256;
 use crate::jose::signing_key::{HostSigner, SigningFailed};
 use crate::request::{Body, HeaderEdit};
@@ -105,13 +104,9 @@ impl Unsigned {
             let jti = uuid(self.draw(b"jwt_keycloak jti", entropy));
             claims.insert("jti".to_owned(), json!(jti));
         }
-        let payload = base64url::encode(Value::Object(claims).to_string().as_bytes());
-        let mut jwt = format!("{}.{payload}", self.keys.header());
+        let payload = Value::Object(claims).to_string();
         let seed = self.draw(b"jwt_keycloak seed", entropy);
-        let signature = key.sign(jwt.as_bytes(), seed, host)?;
-        jwt.push('.');
-        jwt.push_str(&base64url::encode(&signature));
-        Ok(jwt)
+        key.jws(self.keys.header(), payload.as_bytes(), seed, host)
     }
 
     /// Octets that nobody can guess who does not have the private key, however bad the host's
