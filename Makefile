@@ -39,7 +39,8 @@ test: lint unit core-is-pure test-host e2e-test-host e2e ## everything
 unit: ## the core's own tests: no gateway, no network
 	$(preflight) cc
 	$(title) 'unit and scenario tests'
-	@$(CARGO) test --locked -p jwt-keycloak-core -p jwt-keycloak-tests
+	@$(CARGO) test --locked -p jwt-keycloak-core -p jwt-keycloak-tests \
+		-p jwt-keycloak-verification -p jwt-keycloak-verification-tests
 
 lint: ## formatting and clippy; a warning is an error
 	$(preflight) cc
@@ -48,7 +49,8 @@ lint: ## formatting and clippy; a warning is an error
 	@if $(CARGO) clippy --version >/dev/null 2>&1 && $(CARGO) fmt --version >/dev/null 2>&1; then \
 		set -ex; \
 		$(CARGO) fmt --all --check; \
-		$(CARGO) clippy --locked --all-targets -p jwt-keycloak-core -p jwt-keycloak-tests -- -D warnings; \
+		$(CARGO) clippy --locked --all-targets -p jwt-keycloak-core -p jwt-keycloak-tests \
+			-p jwt-keycloak-verification -p jwt-keycloak-verification-tests -- -D warnings; \
 		$(CARGO) clippy --locked -p jwt_keycloak -- -D warnings; \
 	elif [ "$$CI" = true ]; then \
 		echo '!!! LINT SKIPPED: this Rust toolchain has no clippy or rustfmt !!!' >&2; \

@@ -1,0 +1,4 @@
+//! The verification kernel against other implementations.
+
+pub mod p256;
+pub mod rsa;

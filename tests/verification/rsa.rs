@@ -1,0 +1,1 @@
+//! RSA: made-up inputs, and what other implementations say of them.
