@@ -1,5 +1,6 @@
 //! A map that never grows beyond its bounds: what came first goes first.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What something is kept under: a digest.
@@ -27,6 +28,7 @@ struct Entry<V> {
     value: V,
     number: u64,
     bytes: usize,
+    was_recalled: Cell<bool>,
 }
 
 impl<V> Bounded<V> {
@@ -46,6 +48,15 @@ impl<V> Bounded<V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
+    /// The same, and what is asked for so outlives the next round: room is made at the cost of those
+    /// that nobody asked for.
+    #[must_use]
+    pub fn recall(&self, key: &Key) -> Option<&V> {
+        let entry = self.entries.get(key)?;
+        entry.was_recalled.set(true);
+        Some(&entry.value)
+    }
+
     /// Keeps a value that takes so many octets, in place of the one of that key.
     pub fn insert(&mut self, key: Key, value: V, bytes: usize) {
         self.remove(&key);
@@ -56,6 +67,7 @@ impl<V> Bounded<V> {
             value,
             number,
             bytes,
+            was_recalled: Cell::new(false),
         };
         self.entries.insert(key, entry);
         self.bytes = self.bytes.saturating_add(bytes);
@@ -110,9 +122,11 @@ impl<V> Bounded<V> {
             let Some((number, key)) = self.order.pop_front() else {
                 break;
             };
-            let is_it = |entry: &Entry<V>| entry.number == number;
-            if self.entries.get(&key).is_some_and(is_it) {
-                self.remove(&key);
+            let is_it = |entry: &&Entry<V>| entry.number == number;
+            match self.entries.get(&key).filter(is_it) {
+                Some(entry) if entry.was_recalled.take() => self.order.push_back((number, key)),
+                Some(_) => drop(self.remove(&key)),
+                None => {}
             }
         }
     }
@@ -169,6 +183,27 @@ mod tests {
         bounded.insert(key(200), 200, 1);
         assert_eq!(bounded.get(&key(0)), Some(&0));
         assert_eq!(bounded.get(&key(1)), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_outlives_what_is_not() {
+        let mut bounded = Bounded::new(BOUNDS);
+        for number in 0..100 {
+            bounded.insert(key(number), number, 1);
+        }
+        let wanted = [3, 50, 99];
+        for number in 100..=255 {
+            for number in wanted {
+                assert_eq!(bounded.recall(&key(number)), Some(&number));
+            }
+            bounded.insert(key(number), number, 1);
+        }
+        assert_eq!(has(&bounded).len(), 100);
+        // Once nobody asks for them, they go as others do.
+        for number in (100..=255).chain(100..=255) {
+            bounded.insert(key(number), number, 1);
+        }
+        assert_eq!(has(&bounded), (156..=255).collect::<Vec<_>>());
     }
 
     #[test]

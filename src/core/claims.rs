@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::claims_set::ClaimsSet;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jws::ReceivedToken;
 use crate::jose::key::VerificationKey;
@@ -43,10 +44,10 @@ pub struct ClaimRules {
 /// asked.
 #[derive(Clone, Debug)]
 pub struct VerifiedClaims {
-    claims: Rc<Map<String, Value>>,
+    claims: Rc<ClaimsSet>,
     told: Option<Told>,
     /// What the token itself says under a good signature, if it is not these.
-    own: Option<Rc<Map<String, Value>>>,
+    own: Option<Rc<ClaimsSet>>,
 }
 
 /// How an issuer told claims.
@@ -58,8 +59,19 @@ struct Told {
     number: u64,
 }
 
+/// A claim that is a NumericDate (RFC 7519, 2), if it is there.
+type Date = Result<Option<UnixMillis>, Reason>;
+
+/// When a token is in force, as it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    exp: Date,
+    nbf: Date,
+    iat: Date,
+}
+
 /// The claims of an access token that is in force and meant for this gateway.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AccessToken(VerifiedClaims);
 
 impl VerifiedClaims {
@@ -70,25 +82,23 @@ impl VerifiedClaims {
     pub fn open(
         token: ReceivedToken<'_>,
         alg: Algorithm,
-        keys: &[&VerificationKey],
-    ) -> Result<Self, Reason> {
-        keys.iter()
-            .any(|key| signature::verifies(key, alg, token.signing_input(), token.signature()))
-            .then(|| Self {
-                claims: Rc::new(token.into_claims()),
-                told: None,
-                own: None,
-            })
-            .ok_or(Reason::InvalidSignature)
+        keys: &[&Rc<VerificationKey>],
+    ) -> Result<(Self, Rc<VerificationKey>), Reason> {
+        let made_it = |key: &&&Rc<VerificationKey>| {
+            signature::verifies(key, alg, token.signing_input(), token.signature())
+        };
+        let key = keys.iter().find(made_it).ok_or(Reason::InvalidSignature)?;
+        let claims = Self {
+            claims: Rc::new(token.into_claims()),
+            told: None,
+            own: None,
+        };
+        Ok((claims, Rc::clone(key)))
     }
 
     /// What an issuer said of a token (RFC 7662, 2.2), in its answer of this number, perhaps with a
     /// JWT that says the same.
-    pub(crate) fn introspected(
-        claims: Rc<Map<String, Value>>,
-        jwt: Option<Rc<str>>,
-        number: u64,
-    ) -> Self {
+    pub(crate) fn introspected(claims: Rc<ClaimsSet>, jwt: Option<Rc<str>>, number: u64) -> Self {
         Self {
             claims,
             told: Some(Told { jwt, number }),
@@ -119,8 +129,8 @@ impl VerifiedClaims {
 
     /// For [`crate::judge`], where they are what an issuer says of another token.
     #[must_use]
-    pub(crate) fn into_claims(self) -> Map<String, Value> {
-        Rc::unwrap_or_clone(self.claims)
+    pub(crate) fn to_map(&self) -> Map<String, Value> {
+        self.claims.to_map()
     }
 
     /// Whether Keycloak left out of it what introspection gives: its `jti` says how the token was
@@ -149,45 +159,29 @@ impl VerifiedClaims {
     /// # Errors
     /// The first [`Reason`] against it.
     pub fn check_in_force(&self, rules: &ClaimRules, now: UnixMillis) -> Result<(), Reason> {
-        self.check_times(rules, now)?;
+        self.times().check(rules, now)?;
         self.check_type(rules)
     }
 
-    fn date(&self, name: &str) -> Result<Option<UnixMillis>, Reason> {
-        self.claims
-            .get(name)
-            .map(|value| UnixMillis::from_numeric_date(value).ok_or(Reason::ClaimMalformed))
-            .transpose()
+    /// When it is in force, as it says.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        let date = |name| {
+            let value = self.claims.get(name);
+            let date = |value| UnixMillis::from_numeric_date(value).ok_or(Reason::ClaimMalformed);
+            value.map(date).transpose()
+        };
+        Times {
+            exp: date("exp"),
+            nbf: date("nbf"),
+            iat: date("iat"),
+        }
     }
 
-    fn check_times(&self, rules: &ClaimRules, now: UnixMillis) -> Result<(), Reason> {
-        if rules.require_exp {
-            let exp = self.date("exp")?.ok_or(Reason::ClaimMissing)?;
-            if has_ended(exp, rules, now) {
-                return Err(Reason::TokenExpired);
-            }
-            let latest = |maximum| now.plus(maximum).plus(rules.clock_skew);
-            if rules
-                .maximum_expiration
-                .is_some_and(|maximum| exp > latest(maximum))
-            {
-                return Err(Reason::LifetimeTooLong);
-            }
-        }
-        // RFC 7519, 4.1.5: not before `nbf`.
-        match self.date("nbf")? {
-            None if rules.require_nbf => return Err(Reason::ClaimMissing),
-            Some(nbf) if nbf > now.plus(rules.clock_skew) => {
-                return Err(Reason::TokenNotYetValid);
-            }
-            _ => {}
-        }
-        // RFC 7519, 4.1.6.
-        let latest = now.plus(rules.clock_skew).plus(IAT_TOLERANCE);
-        if self.date("iat")?.is_some_and(|iat| iat > latest) {
-            return Err(Reason::TokenIssuedInFuture);
-        }
-        Ok(())
+    /// What they take in memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.claims.bytes()
     }
 
     /// Keycloak signs ID tokens and logout tokens with the keys of access tokens, and all have
@@ -233,6 +227,48 @@ impl VerifiedClaims {
     }
 }
 
+impl Times {
+    /// RFC 7519, 4.1.4 to 4.1.6.
+    ///
+    /// # Errors
+    /// The first [`Reason`] against it.
+    pub fn check(&self, rules: &ClaimRules, now: UnixMillis) -> Result<(), Reason> {
+        if rules.require_exp {
+            let exp = self.exp?.ok_or(Reason::ClaimMissing)?;
+            if has_ended(exp, rules, now) {
+                return Err(Reason::TokenExpired);
+            }
+            let latest = |maximum| now.plus(maximum).plus(rules.clock_skew);
+            if rules
+                .maximum_expiration
+                .is_some_and(|maximum| exp > latest(maximum))
+            {
+                return Err(Reason::LifetimeTooLong);
+            }
+        }
+        // RFC 7519, 4.1.5: not before `nbf`.
+        match self.nbf? {
+            None if rules.require_nbf => return Err(Reason::ClaimMissing),
+            Some(nbf) if nbf > now.plus(rules.clock_skew) => {
+                return Err(Reason::TokenNotYetValid);
+            }
+            _ => {}
+        }
+        // RFC 7519, 4.1.6.
+        let latest = now.plus(rules.clock_skew).plus(IAT_TOLERANCE);
+        if self.iat?.is_some_and(|iat| iat > latest) {
+            return Err(Reason::TokenIssuedInFuture);
+        }
+        Ok(())
+    }
+
+    /// RFC 7519, 4.1.4: not on or after `exp`.
+    #[must_use]
+    pub fn have_ended(&self, rules: &ClaimRules, now: UnixMillis) -> bool {
+        matches!(self.exp, Ok(Some(exp)) if rules.require_exp && has_ended(exp, rules, now))
+    }
+}
+
 /// RFC 7519, 4.1.4: not on or after `exp`.
 fn has_ended(exp: UnixMillis, rules: &ClaimRules, now: UnixMillis) -> bool {
     now >= exp.plus(rules.clock_skew)
@@ -242,21 +278,23 @@ impl AccessToken {
     /// Whether it was in force when it was checked, and is no longer.
     #[must_use]
     pub fn has_ended(&self, rules: &ClaimRules, now: UnixMillis) -> bool {
-        let exp = self
-            .claims()
-            .get("exp")
-            .and_then(UnixMillis::from_numeric_date);
-        rules.require_exp && exp.is_some_and(|exp| has_ended(exp, rules, now))
+        self.0.times().have_ended(rules, now)
+    }
+
+    /// When it is in force, as it says.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        self.0.times()
     }
 
     #[must_use]
-    pub fn claims(&self) -> &Map<String, Value> {
+    pub fn claims(&self) -> &ClaimsSet {
         &self.0.claims
     }
 
     /// What the token itself says under a good signature; `None` if only its issuer was heard.
     #[must_use]
-    pub fn own_claims(&self) -> Option<&Map<String, Value>> {
+    pub fn own_claims(&self) -> Option<&ClaimsSet> {
         match (&self.0.told, &self.0.own) {
             (None, _) => Some(&self.0.claims),
             (Some(_), own) => own.as_deref(),
@@ -279,7 +317,7 @@ impl AccessToken {
     #[cfg(test)]
     pub(crate) fn of(claims: &Value) -> Self {
         Self(VerifiedClaims {
-            claims: Rc::new(claims.as_object().unwrap().clone()),
+            claims: Rc::new(ClaimsSet::of(claims)),
             told: None,
             own: None,
         })
@@ -307,7 +345,7 @@ mod tests {
 
     fn check(claims: Value, rules: &ClaimRules) -> Result<(), Reason> {
         VerifiedClaims {
-            claims: Rc::new(claims.as_object().unwrap().clone()),
+            claims: Rc::new(ClaimsSet::of(&claims)),
             told: None,
             own: None,
         }

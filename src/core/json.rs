@@ -4,8 +4,10 @@
 //! document that two readers understand differently is refused here (RFC 8259, 4; RFC 7515, 4;
 //! RFC 7519, 4).
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -73,16 +75,192 @@ pub fn each(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.iter().chain(one)
 }
 
+/// Checks what [`parse`] checks and serde_json's scanner does not, of a value that is JSON to the
+/// scanner and stands within another one: depth, members twice, characters, the size of numbers.
+/// `depth` is that of the outer value's [`Limits`].
+///
+/// # Errors
+/// What is wrong.
+pub fn check_inner(text: &str, depth: usize) -> Result<(), serde_json::Error> {
+    let bytes = text.as_bytes();
+    let is_plain = match bytes.first() {
+        Some(b'{' | b'[') => false,
+        Some(b'"') => !bytes.contains(&b'\\'),
+        // A number may be too large for any reader.
+        Some(b'-' | b'0'..=b'9') => {
+            bytes.len() < 20 && !bytes.iter().any(|b| matches!(b, b'e' | b'E'))
+        }
+        _ => true,
+    };
+    if is_plain {
+        return Ok(());
+    }
+    let outer = Check { depth_left: depth };
+    outer
+        .inner()?
+        .deserialize(&mut serde_json::Deserializer::from_str(text))
+}
+
+/// What a value takes in memory beside itself, about.
+#[must_use]
+pub fn bytes_of(value: &Value) -> usize {
+    const ELEMENT: usize = 64;
+    let element = |value| bytes_of(value).saturating_add(ELEMENT);
+    match value {
+        Value::Array(list) => list.iter().map(element).sum(),
+        Value::Object(members) => members.iter().map(bytes_of_member).sum(),
+        Value::String(text) => text.len(),
+        _ => 0,
+    }
+}
+
+/// The same of an object's member.
+#[must_use]
+pub fn bytes_of_member((name, value): (&String, &Value)) -> usize {
+    const MEMBER: usize = 120;
+    let value = bytes_of(value).saturating_add(name.len());
+    value.saturating_add(MEMBER)
+}
+
+fn inner<E: serde::de::Error>(depth_left: usize) -> Result<usize, E> {
+    let depth_left = depth_left.checked_sub(1);
+    depth_left.ok_or_else(|| E::custom("nested too deeply"))
+}
+
+/// A member's name, as it stands there if it has no escapes.
+pub struct Name<'t>(pub Cow<'t, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        source.deserialize_str(Text)
+    }
+}
+
+/// The names of one object's members, none of which may stand there twice.
+#[derive(Default)]
+pub struct Names<'t>(Vec<Cow<'t, str>>);
+
+impl<'t> Names<'t> {
+    /// So many are compared one by one, more are sorted: a hostile object has thousands.
+    const FEW: usize = 40;
+
+    pub fn push(&mut self, name: Cow<'t, str>) {
+        self.0.push(name);
+    }
+
+    /// # Errors
+    /// If one stands there twice.
+    pub fn check<E: serde::de::Error>(mut self) -> Result<(), E> {
+        let is_twice = if self.0.len() <= Self::FEW {
+            let mut rest = self.0.as_slice();
+            std::iter::from_fn(|| {
+                let (name, others) = rest.split_first()?;
+                rest = others;
+                Some(others.iter().any(|other| other == name))
+            })
+            .any(|is_twice| is_twice)
+        } else {
+            self.0.sort_unstable();
+            let mut pairs = self.0.windows(2);
+            pairs.any(|pair| matches!(pair, [one, other] if one == other))
+        };
+        if is_twice {
+            return Err(E::custom("an object has a member twice"));
+        }
+        Ok(())
+    }
+}
+
+/// As [`Strict`], and builds nothing.
+struct Check {
+    depth_left: usize,
+}
+
+impl Check {
+    fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
+        inner(self.depth_left).map(|depth_left| Self { depth_left })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Check {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
+        source.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Check {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(self.inner()?)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut names = Names::default();
+        while let Some(Name(name)) = members.next_key()? {
+            names.push(name);
+            members.next_value_seed(self.inner()?)?;
+        }
+        names.check()
+    }
+}
+
 struct Strict {
     depth_left: usize,
 }
 
 impl Strict {
     fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
-        self.depth_left
-            .checked_sub(1)
-            .map(|depth_left| Self { depth_left })
-            .ok_or_else(|| E::custom("nested too deeply"))
+        inner(self.depth_left).map(|depth_left| Self { depth_left })
     }
 }
 

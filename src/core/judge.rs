@@ -26,6 +26,7 @@ use crate::keys::cache::Need;
 use crate::keys::shared::Cause;
 use crate::refusal::Reason;
 use crate::time::UnixMillis;
+use crate::verified_tokens::VerifiedToken;
 
 /// What the judge says.
 #[derive(Debug)]
@@ -69,6 +70,8 @@ pub struct Judge<'a> {
     pub keys_ended: &'a [(usize, Reason)],
     /// What the token's issuer said.
     pub findings: &'a Findings,
+    /// The token, if it is known already: its signature need not be checked.
+    pub known: Option<&'a VerifiedToken>,
     pub now: UnixMillis,
 }
 
@@ -92,13 +95,19 @@ impl Judge<'_> {
     pub fn judge(&self, token: &str) -> Judgement {
         let mut issuer = None;
         let mut kid = None;
-        let verdict = match ReceivedToken::parse(token, self.policy.max_token_bytes) {
-            Ok(received) => {
-                kid.clone_from(&received.header.kid);
-                self.jwt(received, &mut issuer)
+        let verdict = if let Some(known) = self.known(token) {
+            issuer = Some(known.issuer);
+            kid.clone_from(&known.kid);
+            self.jwt(known.issuer, false, || Ok(known.claims.clone()))
+        } else {
+            match ReceivedToken::parse(token, self.policy.max_token_bytes) {
+                Ok(received) => {
+                    kid.clone_from(&received.header.kid);
+                    self.received(token, received, &mut issuer)
+                }
+                Err(Reason::MalformedToken) => self.opaque(token, &mut issuer),
+                Err(reason) => Err(reason.into()),
             }
-            Err(Reason::MalformedToken) => self.opaque(token, &mut issuer),
-            Err(reason) => Err(reason.into()),
         };
         let verdict = verdict.and_then(|token| self.permit(token, issuer));
         Judgement {
@@ -108,18 +117,39 @@ impl Judge<'_> {
         }
     }
 
-    fn jwt(
+    /// The token as it is known, if this policy would have it verified at all.
+    fn known(&self, token: &str) -> Option<&VerifiedToken> {
+        let known = self
+            .known
+            .filter(|_| token.len() <= self.policy.max_token_bytes)?;
+        let (_, rules) = self.of(known.issuer).ok()?;
+        rules.algorithms.contains(&known.alg).then_some(known)
+    }
+
+    fn received(
         &self,
+        text: &str,
         token: ReceivedToken<'_>,
         known: &mut Option<usize>,
     ) -> Result<AccessToken, Verdict> {
         let issuer = self.accepted(&token)?;
         *known = Some(issuer);
-        let (own, rules) = self.of(issuer)?;
+        let (own, _) = self.of(issuer)?;
         let is_secrets = |alg: Algorithm| alg.family() == Family::Hmac;
         let is_unknown_secret =
             !own.has_secrets && Algorithm::by_name(&token.header.alg).is_some_and(is_secrets);
-        let verify = || self.findings.verified(|| self.verify(token, issuer));
+        self.jwt(issuer, is_unknown_secret, || {
+            self.findings.verified(|| self.verify(text, token, issuer))
+        })
+    }
+
+    fn jwt(
+        &self,
+        issuer: usize,
+        is_unknown_secret: bool,
+        verify: impl FnOnce() -> Result<VerifiedClaims, Verdict>,
+    ) -> Result<AccessToken, Verdict> {
+        let (_, rules) = self.of(issuer)?;
         let Some(asking) = &rules.introspection else {
             let verified = verify()?;
             return Ok(verified.check(&rules.claims, self.now)?);
@@ -268,7 +298,7 @@ impl Judge<'_> {
         }
         let alg = Algorithm::by_name(&token.header.alg).ok_or_else(of_no_use)?;
         let verified = self
-            .verify(token, issuer)
+            .verify(text, token, issuer)
             .map_err(|verdict| match verdict {
                 Verdict::NeedsKeys { issuer, need, .. } => Verdict::NeedsKeys {
                     issuer,
@@ -277,7 +307,7 @@ impl Judge<'_> {
                 },
                 _ => of_no_use(),
             })?;
-        let claims = verified.into_claims();
+        let claims = verified.claims.to_map();
         match (unverified, &own.client) {
             // It must be about the token that the rest of the answer is about.
             (Unverified::AccessToken { jti, .. }, _) => match jti {
@@ -313,7 +343,12 @@ impl Judge<'_> {
     }
 
     /// RFC 7515, 5.2 step 8, with the issuer's configured keys and those that were fetched.
-    fn verify(&self, token: ReceivedToken<'_>, issuer: usize) -> Result<VerifiedClaims, Verdict> {
+    fn verify(
+        &self,
+        text: &str,
+        token: ReceivedToken<'_>,
+        issuer: usize,
+    ) -> Result<VerifiedToken, Verdict> {
         let (own, rules) = self.of(issuer)?;
         // RFC 8725, 3.1 and 3.2: the algorithm is ours to choose; the token's is compared with it.
         let alg = Algorithm::by_name(&token.header.alg)
@@ -355,7 +390,9 @@ impl Judge<'_> {
         };
         let mut keys = configured.unwrap_or_default();
         keys.extend(fetched);
-        VerifiedClaims::open(token, alg, &keys).map_err(|_| otherwise)
+        let kid = token.header.kid.clone();
+        let (claims, key) = VerifiedClaims::open(token, alg, &keys).map_err(|_| otherwise)?;
+        Ok(VerifiedToken::new(text, issuer, (alg, kid), key, claims))
     }
 
     /// Whether a good token is enough: its caller must be known, where that is asked for, the

@@ -7,7 +7,7 @@
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
-use jwt_keycloak_core::request::Field;
+use jwt_keycloak_core::request::fields::Fields;
 
 use crate::header_map;
 use crate::types::{
@@ -178,10 +178,10 @@ pub fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>, HostError> {
 }
 
 /// All fields of a header map, in order.
-pub fn headers(map: MapType) -> Result<Vec<Field>, HostError> {
+pub fn headers(map: MapType) -> Result<Fields, HostError> {
     // SAFETY: `take` keeps both out-pointers alive.
     let bytes = take(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })?;
-    header_map::decode(&bytes).ok_or(BAD_ARGUMENT)
+    header_map::decode(bytes).ok_or(BAD_ARGUMENT)
 }
 
 /// Sets a request header in place of all fields of its name. (Kong: of the first.)

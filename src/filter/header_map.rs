@@ -1,23 +1,26 @@
 //! The ABI's map: a count, then pairs of sizes, then names and values, each ended by a zero byte;
 //! all numbers little-endian. Whatever a host gives is read without trust in its sizes.
 
-use jwt_keycloak_core::request::Field;
+use std::ops::Range;
+
+use jwt_keycloak_core::request::fields::Fields;
 
 /// The fields of a map; `None` if it is not one.
-pub fn decode(mut bytes: &[u8]) -> Option<Vec<Field>> {
+pub fn decode(bytes: Vec<u8>) -> Option<Fields> {
     if bytes.is_empty() {
-        return Some(Vec::new());
+        return Some(Fields::default());
     }
-    let count = take_size(&mut bytes)?;
-    let mut sizes = Vec::new();
-    for _ in 0..count {
-        sizes.push((take_size(&mut bytes)?, take_size(&mut bytes)?));
+    let mut rest = bytes.as_slice();
+    let count = take_size(&mut rest)?;
+    // As many as there is room for: the count may be wrong.
+    let sizes = rest.chunks_exact(8).take(count);
+    let mut places = Vec::with_capacity(sizes.len());
+    let mut at = count.checked_mul(8)?.checked_add(4)?;
+    for mut sizes in sizes {
+        let name = place(&mut at, take_size(&mut sizes)?)?;
+        places.push((name, place(&mut at, take_size(&mut sizes)?)?));
     }
-    let mut pairs = Vec::with_capacity(sizes.len());
-    for (name, value) in sizes {
-        pairs.push((take_text(&mut bytes, name)?, take_text(&mut bytes, value)?));
-    }
-    Some(pairs)
+    (places.len() == count && at <= bytes.len()).then(|| Fields::within(bytes, places))
 }
 
 /// The map of our own few short fields.
@@ -43,9 +46,10 @@ fn take_size(bytes: &mut &[u8]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(*size)).ok()
 }
 
-fn take_text(bytes: &mut &[u8], size: usize) -> Option<Vec<u8>> {
-    let (text, rest) = bytes.split_at_checked(size)?;
-    let (_zero, rest) = rest.split_first()?;
-    *bytes = rest;
-    Some(text.to_vec())
+/// Where the next text of this size stands; a zero byte follows it.
+fn place(at: &mut usize, size: usize) -> Option<Range<usize>> {
+    let start = *at;
+    let end = start.checked_add(size)?;
+    *at = end.checked_add(1)?;
+    Some(start..end)
 }

@@ -70,8 +70,8 @@ impl Request {
         let headers = abi::headers(MapType::HttpRequestHeaders)?;
         let pseudo = |wanted: &[u8]| {
             let mut fields = headers.iter();
-            let field = fields.find(|(name, _)| name == wanted);
-            field.map(|(_, value)| value.clone()).unwrap_or_default()
+            let field = fields.find(|(name, _)| *name == wanted);
+            field.map(|(_, value)| value.to_vec()).unwrap_or_default()
         };
         let method = pseudo(b":method");
         let host = self.instance.host();

@@ -4,7 +4,8 @@ use std::fmt;
 
 use jwt_keycloak_core::gate::{Forward, Head};
 use jwt_keycloak_core::refusal::Reason;
-use jwt_keycloak_core::request::{Field, HeaderEdit};
+use jwt_keycloak_core::request::HeaderEdit;
+use jwt_keycloak_core::request::fields::Fields;
 use jwt_keycloak_core::upstream_jwt::unsigned::Unsigned;
 
 use crate::abi;
@@ -59,15 +60,15 @@ pub fn prepare(forward: &Forward, host: Host) -> Result<(), Failed> {
     let jwt = jwt.map_err(|_| Failed::Signing)?;
     // The gateway's own comes last, over whatever else its header was to say.
     change(
-        forward.headers.iter().chain(&jwt),
-        &forward.properties,
+        forward.head.headers().chain(&jwt),
+        &forward.head.told.properties,
         host,
     )
 }
 
 /// Changes the effective context's request before its head is let go. Filters behind this one see it so.
 pub fn prepare_head(head: &Head, host: Host) -> Result<(), Failed> {
-    change(head.headers.iter(), &head.properties, host)
+    change(head.headers(), &head.told.properties, host)
 }
 
 fn change<'e>(
@@ -101,7 +102,7 @@ fn edit<'e>(edits: impl Iterator<Item = &'e HeaderEdit>) -> Result<(), Failed> {
 /// what cannot be done; this is where it would show.
 fn overwrite<'e>(
     edits: impl Iterator<Item = &'e HeaderEdit>,
-    fields: &[Field],
+    fields: &Fields,
 ) -> Result<(), Failed> {
     for edit in edits {
         match edit {
@@ -132,8 +133,8 @@ fn overwrite<'e>(
 }
 
 /// Whether a field of this name is there; an error if there are several.
-fn is_there(name: &str, fields: &[Field]) -> Result<bool, Failed> {
-    let same = |(field, _): &&Field| field.eq_ignore_ascii_case(name.as_bytes());
+fn is_there(name: &str, fields: &Fields) -> Result<bool, Failed> {
+    let same = |(field, _): &(&[u8], &[u8])| field.eq_ignore_ascii_case(name.as_bytes());
     match fields.iter().filter(same).count() {
         0 => Ok(false),
         1 => Ok(true),

@@ -18,10 +18,11 @@ use jwt_keycloak_core::abilities::Abilities;
 use jwt_keycloak_core::admission::Admission;
 use jwt_keycloak_core::config;
 use jwt_keycloak_core::event::{Answer, Call, CallId, LogLine, Owner, RequestId};
-use jwt_keycloak_core::gate::{Decision, Effects, Gate, Step};
+use jwt_keycloak_core::gate::{Decision, Effects, Gate, Head, Step};
 use jwt_keycloak_core::inquiry::message::{Message, Post};
 use jwt_keycloak_core::jose::signing_key::NoHostSigner;
 use jwt_keycloak_core::keys::shared::{NotShared, SharedData};
+use jwt_keycloak_core::metrics::Measure;
 use jwt_keycloak_core::refusal::{Reason, Response};
 use jwt_keycloak_core::request::Request;
 use jwt_keycloak_core::time::{Millis, UnixMillis};
@@ -253,7 +254,7 @@ struct Worker {
 /// What became of a request.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    Forwarded,
+    Forwarded(Head),
     Refused(Reason, Response),
 }
 
@@ -301,6 +302,8 @@ impl SharedData for SharedMap {
 pub struct Simulation {
     pub now: UnixMillis,
     pub providers: Vec<Provider>,
+    /// Everything that was counted.
+    pub measures: Vec<Measure>,
     /// Everything that was logged, and when.
     pub log: Vec<(UnixMillis, LogLine)>,
     host: Host,
@@ -324,7 +327,9 @@ pub fn get(path: &str, token: &str) -> Request {
     Request {
         method: b"GET".to_vec(),
         path: path.as_bytes().to_vec(),
-        headers: vec![(b"authorization".to_vec(), authorization)],
+        headers: [(b"authorization".to_vec(), authorization)]
+            .into_iter()
+            .collect(),
         ..Request::default()
     }
 }
@@ -371,6 +376,7 @@ impl Simulation {
                 .iter()
                 .map(|issuer| Provider::new(&issuer.iss))
                 .collect(),
+            measures: Vec::new(),
             log: Vec::new(),
             host,
             shared: Some(SharedMap::default()),
@@ -502,13 +508,25 @@ impl Simulation {
 
     #[must_use]
     pub fn was_forwarded(&self, id: RequestId) -> bool {
-        matches!(self.outcome(id), Some(Outcome::Forwarded))
+        matches!(self.outcome(id), Some(Outcome::Forwarded(_)))
+    }
+
+    /// What was done to a request that was forwarded.
+    ///
+    /// # Panics
+    /// If it was not.
+    #[must_use]
+    pub fn head(&self, id: RequestId) -> &Head {
+        match self.outcome(id) {
+            Some(Outcome::Forwarded(head)) => head,
+            other => panic!("{id:?}: {other:?}"),
+        }
     }
 
     #[must_use]
     pub fn reason(&self, id: RequestId) -> Option<Reason> {
         match self.outcome(id)? {
-            Outcome::Forwarded => None,
+            Outcome::Forwarded(_) => None,
             Outcome::Refused(reason, _) => Some(*reason),
         }
     }
@@ -633,6 +651,12 @@ impl Simulation {
         let now = self.now;
         self.log
             .extend(effects.log.into_iter().map(|line| (now, line)));
+        self.measures.extend(effects.measures);
+        let explained = effects.explained.into_iter().map(|line| LogLine {
+            level: log::Level::Debug,
+            text: line.to_string(),
+        });
+        self.log.extend(explained.map(|line| (now, line)));
         for (id, decision) in effects.decisions {
             assert_eq!(
                 self.requests[&id].worker, worker,
@@ -707,11 +731,13 @@ impl Simulation {
                     "{id:?} had no genuine token and was forwarded"
                 );
                 match &forward.admission {
-                    Admission::Token(permit) => assert!(!permit.token().claims().is_empty()),
+                    Admission::Token(permit) => {
+                        assert!(!permit.token().claims().to_map().is_empty())
+                    }
                     Admission::Waiver(waiver) => panic!("{id:?} passed for {waiver:?}"),
                 }
                 self.upstream.push((self.now.plus(UPSTREAM_TAKES), id));
-                Outcome::Forwarded
+                Outcome::Forwarded(forward.head.clone())
             }
             Decision::Publish(_) => panic!("{id:?} asked for no keys"),
             Decision::Reply(refusal) => {

@@ -741,7 +741,7 @@ fn where_the_head_goes_first_it_goes_as_it_has_to() {
         let [Decision::Forward(forward)] = decisions.as_slice() else {
             panic!("{decisions:?}");
         };
-        let (now, later) = (head.headers.len(), forward.headers.len());
+        let (now, later) = (head.headers().count(), forward.head.headers().count());
         assert_eq!((now, later), if holds_head { (0, 2) } else { (2, 0) });
         assert!(forward.jwt.is_some());
     }

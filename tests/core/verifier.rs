@@ -105,6 +105,7 @@ impl Verifier {
             keys: &|_| Some(&self.keys),
             keys_ended: &[],
             findings: &Findings::default(),
+            known: None,
             now: self.now,
         };
         judge.judge(token)

@@ -417,7 +417,7 @@ def test_an_upgrade_that_is_no_websocket_is_no_body(either):
 
 def test_where_there_is_no_way_to_close_nothing_is_kept_of_a_request(scenes):
     """Another nginx than Kong's."""
-    scene = scenes("wasmx", hashing(), variables={}).warm()
+    scene = scenes("wasmx", {**hashing(), "token_cache_size": 0}, variables={}).warm()
     sizes = []
     for count in (200, 2000):
         for _ in range(count):

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::claims_set::ClaimsSet;
 
 /// The way to a claim: the names of members, one within another.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -67,12 +69,12 @@ impl ClaimPath {
     }
 
     #[must_use]
-    pub fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+    pub fn find<'a>(&self, claims: &'a ClaimsSet) -> Option<&'a Value> {
         find(self.0.iter().map(String::as_str), claims)
     }
 
     #[must_use]
-    pub fn text<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a str> {
+    pub fn text<'a>(&self, claims: &'a ClaimsSet) -> Option<&'a str> {
         self.find(claims).and_then(Value::as_str)
     }
 }
@@ -93,7 +95,7 @@ impl ClientRolesPath {
     }
 
     #[must_use]
-    pub fn find<'a>(&self, client: &str, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+    pub fn find<'a>(&self, client: &str, claims: &'a ClaimsSet) -> Option<&'a Value> {
         let name = |name: &'_ String| name == CLIENT;
         find(
             self.0
@@ -106,7 +108,7 @@ impl ClientRolesPath {
 
 fn find<'a, 'n>(
     mut names: impl Iterator<Item = &'n str>,
-    claims: &'a Map<String, Value>,
+    claims: &'a ClaimsSet,
 ) -> Option<&'a Value> {
     let first = claims.get(names.next()?)?;
     names.try_fold(first, |value, name| value.as_object()?.get(name))
@@ -117,12 +119,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn claims() -> Map<String, Value> {
-        let claims = json!({
+    fn claims() -> ClaimsSet {
+        ClaimsSet::of(&json!({
             "a": {"b": {"c": 1}}, "https://x.example/roles": ["r"], "list": [{"b": 1}],
             "resource_access": {"my.app": {"roles": ["x"]}},
-        });
-        claims.as_object().unwrap().clone()
+        }))
     }
 
     #[test]

@@ -13,7 +13,7 @@ use services::Granted;
 use claim_shape::ClaimShape;
 
 /// The proof that a token may pass. It can only be made here, from a token that was checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Permit {
     token: AccessToken,
 }

@@ -6,9 +6,10 @@ pub mod told_claim;
 
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::authorization::claim_shape::ClaimPath;
+use crate::claims_set::ClaimsSet;
 use crate::refusal::Reason;
 use crate::request::{HeaderEdit, Request};
 use consumers::{Consumer, Consumers};
@@ -73,7 +74,7 @@ impl Matching {
     /// [`Reason::UnknownConsumer`] if there is none and one is required.
     pub fn identify(
         &self,
-        claims: &Map<String, Value>,
+        claims: &ClaimsSet,
         consumers: &Consumers,
     ) -> Result<Option<Rc<Consumer>>, Reason> {
         let name = match self.claim.find(claims) {
@@ -109,7 +110,7 @@ impl CallerRules {
     /// spelling an upstream may take for theirs: CGI and its heirs make one of `x-user` and
     /// `X_User`.
     pub fn spoofed<'r>(&'r self, request: &'r Request) -> impl Iterator<Item = HeaderEdit> + 'r {
-        let names = request.headers.iter().map(|(name, _)| name.as_slice());
+        let names = request.headers.iter().map(|(name, _)| name);
         names
             .filter(|name| !name.starts_with(b":"))
             .filter_map(|name| {
@@ -140,7 +141,7 @@ impl CallerRules {
     #[must_use]
     pub fn of_token(
         &self,
-        claims: &Map<String, Value>,
+        claims: &ClaimsSet,
         client_id: Option<&str>,
         consumer: Option<&Consumer>,
     ) -> Told {
@@ -261,7 +262,7 @@ mod tests {
     }
 
     fn identify(matching: &Matching, claims: &Value) -> Result<Option<String>, Reason> {
-        let found = matching.identify(claims.as_object().unwrap(), &consumers())?;
+        let found = matching.identify(&ClaimsSet::of(claims), &consumers())?;
         Ok(found.map(|consumer| consumer.username.clone().unwrap()))
     }
 
@@ -392,7 +393,7 @@ mod tests {
     fn a_consumers_headers_are_kongs() {
         let consumers = consumers();
         let app = consumers.find("app").unwrap();
-        let told = CallerRules::default().of_token(&Map::new(), Some("app"), Some(app));
+        let told = CallerRules::default().of_token(&ClaimsSet::default(), Some("app"), Some(app));
         let set = |name: &str, value: &str| HeaderEdit::Set(name.to_owned(), value.into());
         let expected = [
             set(CONSUMER_ID, "1"),
@@ -414,7 +415,7 @@ mod tests {
         assert_eq!(told[..4], expected[..4]);
         assert_eq!(told[4..], [set(ANONYMOUS_CONSUMER, "true")]);
         assert_eq!(
-            CallerRules::default().of_token(&Map::new(), Some("app"), None),
+            CallerRules::default().of_token(&ClaimsSet::default(), Some("app"), None),
             Told::default()
         );
     }

@@ -1,8 +1,9 @@
 //! A claim that the upstream is told, as the text of a header or a property.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::authorization::claim_shape::ClaimPath;
+use crate::claims_set::ClaimsSet;
 use crate::jose::base64url;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,7 +27,7 @@ pub enum Format {
 impl ToldClaim {
     /// Its value; `None` if the claim is missing, empty, or cannot stand in a header.
     #[must_use]
-    pub fn value(&self, claims: &Map<String, Value>) -> Option<Vec<u8>> {
+    pub fn value(&self, claims: &ClaimsSet) -> Option<Vec<u8>> {
         let value = self.claim.find(claims).filter(|value| !value.is_null())?;
         let text = match &self.format {
             Format::Json => ascii_json(value),
@@ -99,7 +100,7 @@ mod tests {
             base64,
         };
         let claims = json!({"c": claim});
-        let value = told.value(claims.as_object().unwrap())?;
+        let value = told.value(&ClaimsSet::of(&claims))?;
         Some(String::from_utf8(value).unwrap())
     }
 

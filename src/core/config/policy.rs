@@ -26,6 +26,8 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// A policy in force: every default filled in.
 #[derive(Clone, Debug)]
 pub struct Policy {
+    /// Each of a configuration has one of its own.
+    pub number: usize,
     pub sources: TokenSources,
     pub max_token_bytes: usize,
     pub upstream_token: UpstreamToken,
@@ -108,6 +110,7 @@ impl Policy {
         let by_default = rules.as_ref().map_or(access, |rules| rules.default);
         let is_asked = rules::looks_at_tokens(by_default);
         let policy = Self {
+            number: 0,
             sources: sources::read(members),
             max_token_bytes: members
                 .bytes("max_token_size", 512.0..=65_536.0)

@@ -311,12 +311,22 @@ impl<'a> Members<'a> {
 
     /// A whole number of bytes.
     pub fn bytes(&self, name: &'static str, range: RangeInclusive<f64>) -> Option<usize> {
-        let bytes = self.number(name, range, "bytes")?;
-        if bytes.fract() != 0.0 {
-            self.fault(name, bytes.to_string(), "a whole number of bytes");
+        self.count(name, range, "bytes")
+    }
+
+    /// A whole number of something.
+    pub fn count(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<f64>,
+        unit: &str,
+    ) -> Option<usize> {
+        let count = self.number(name, range, unit)?;
+        if count.fract() != 0.0 {
+            self.fault(name, count.to_string(), format!("a whole number of {unit}"));
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        Some(bytes as usize)
+        Some(count as usize)
     }
 
     /// A member as it stands.

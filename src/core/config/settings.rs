@@ -24,6 +24,10 @@ const LIMITS: Limits = Limits {
     depth: 16,
 };
 
+/// So many verified tokens are kept unless the configuration says otherwise: 20 MB at most.
+const TOKENS: usize = 5000;
+const MAX_TOKENS: f64 = 100_000.0;
+
 /// Everything that a gate needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -42,6 +46,8 @@ pub struct Settings {
     pub asks_for_route: bool,
     /// Whether key sets are shared among the gateway's workers; `None`: as the host suggests.
     pub shared_key_cache: Option<bool>,
+    /// So many verified tokens are kept in each worker.
+    pub token_cache_size: usize,
 }
 
 /// A configuration that can be used, with what its author should know about it.
@@ -75,6 +81,11 @@ impl Settings {
             None => Some(&self.base),
             Some(name) => self.policies.get(name),
         }
+    }
+
+    /// All that routes may name, and what counts where they name none.
+    pub fn every_policy(&self) -> impl Iterator<Item = &Policy> {
+        std::iter::once(&self.base).chain(self.policies.values())
     }
 }
 
@@ -129,6 +140,7 @@ fn read(members: Members, abilities: Abilities) -> Settings {
     }
     let timing = timing(&members);
     let shared_key_cache = members.boolean("shared_key_cache");
+    let token_cache_size = members.count("token_cache_size", 0.0..=MAX_TOKENS, "tokens");
     let blocked = members.strings("blocked_iss").unwrap_or_default();
     warn_of_ignored(&members);
     let consumers = caller::consumers(&members);
@@ -139,8 +151,8 @@ fn read(members: Members, abilities: Abilities) -> Settings {
         .filter_map(|read| read.published.clone())
         .collect();
     let jwt = base_jwt.clone().map(|read| read.jwt);
-    let base = Policy::read(&members, &issuers, &everyone, &consumers, jwt);
-    let policies: BTreeMap<_, _> = members
+    let mut base = Policy::read(&members, &issuers, &everyone, &consumers, jwt);
+    let mut policies: BTreeMap<_, _> = members
         .named_objects("policies")
         .into_iter()
         .map(|(name, own)| {
@@ -178,6 +190,12 @@ fn read(members: Members, abilities: Abilities) -> Settings {
     abilities::check(&members, &issuers, &base, abilities);
     let key_sets = upstream_jwt::key_sets(&members, &published);
     members.finish();
+    for (number, policy) in std::iter::once(&mut base)
+        .chain(policies.values_mut())
+        .enumerate()
+    {
+        policy.number = number;
+    }
     let asks = |asks: fn(&Claims) -> bool| {
         let jwts = std::iter::once(&base).chain(policies.values());
         let mut jwts = jwts.filter_map(|policy| policy.upstream_jwt.as_ref());
@@ -194,6 +212,7 @@ fn read(members: Members, abilities: Abilities) -> Settings {
         policies,
         timing,
         shared_key_cache,
+        token_cache_size: token_cache_size.unwrap_or(TOKENS),
     }
 }
 

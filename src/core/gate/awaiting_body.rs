@@ -3,6 +3,7 @@
 use log::Level;
 
 use super::conclude::{Admitted, Conclusion};
+use super::known::place;
 use super::pending::Pending;
 use super::{Decision, Effects, Gate, Head, Step};
 use crate::admission::Admission;
@@ -97,25 +98,51 @@ impl Gate {
     pub(super) fn go_on(
         &mut self,
         id: RequestId,
-        pending: Pending,
+        mut pending: Pending,
         judgement: Judgement,
         now: UnixMillis,
         effects: &mut Effects,
     ) -> Step {
         self.forget_unusable(&judgement, &pending);
         let uma = self.uma_challenge(&judgement, &pending);
+        // Whoever was asked may say something else the next time.
+        let was_asked = !pending.findings.is_empty();
+        let (verified, known) = (pending.findings.take_verified(), pending.known);
         let (name, intake) = (pending.policy, pending.intake);
         let Some(policy) = self.settings.policy(name.as_deref()) else {
             return Step::Decided(self.misconfigured(intake.is_grpc, effects));
         };
         let mut recorded = Effects::default();
-        let mut admitted = match self.conclude(policy, intake, judgement, now, &mut recorded) {
-            Conclusion::GoesUp(admitted) => *admitted,
+        let place = place(policy, &intake);
+        match self.conclude(policy, intake, judgement, now, &mut recorded) {
+            Conclusion::GoesUp(admitted, permitted) => {
+                let decided = permitted
+                    .filter(|_| !was_asked)
+                    .map(|permitted| (place, permitted));
+                self.remember(verified, known, decided);
+                self.go_up(id, name, *admitted, recorded, now, effects)
+            }
             Conclusion::Refused(mut refusal) => {
+                self.remember(verified, known, None);
                 refusal.uma = uma;
                 effects.record(recorded);
-                return Step::Decided(Decision::Reply(refusal));
+                Step::Decided(Decision::Reply(refusal))
             }
+        }
+    }
+
+    /// Sends up what may go, or waits for the body that its JWT depends on.
+    pub(super) fn go_up(
+        &mut self,
+        id: RequestId,
+        name: Option<String>,
+        mut admitted: Admitted,
+        recorded: Effects,
+        now: UnixMillis,
+        effects: &mut Effects,
+    ) -> Step {
+        let Some(policy) = self.settings.policy(name.as_deref()) else {
+            return Step::Decided(self.misconfigured(admitted.is_grpc, effects));
         };
         match self.body_to_wait_for(policy, &admitted) {
             Ok(false) => {
@@ -127,10 +154,7 @@ impl Gate {
                 let head = if self.abilities.holds_head {
                     Head::default()
                 } else {
-                    Head {
-                        headers: std::mem::take(&mut admitted.forward.headers),
-                        properties: std::mem::take(&mut admitted.forward.properties),
-                    }
+                    std::mem::take(&mut admitted.forward.head)
                 };
                 let request = AwaitingBody {
                     policy: name,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use log::Level;
 
-use super::{Decision, Effects, Forward, Gate};
+use super::{Decision, Effects, Forward, Gate, Head};
 use crate::admission::{Admission, Grounds, Waiver};
 use crate::authorization::Permit;
 use crate::authorization::requirement::Requirement;
@@ -23,10 +23,12 @@ use crate::request::HeaderEdit;
 use crate::time::{Millis, UnixMillis};
 use crate::upstream_jwt::circumstances::Circumstances;
 use crate::upstream_jwt::claims::Caller;
+use crate::verified_tokens::Permitted;
 
 /// What becomes of a request, but for what its body decides.
 pub(super) enum Conclusion {
-    GoesUp(Box<Admitted>),
+    /// With what was decided about its token, if it has one.
+    GoesUp(Box<Admitted>, Option<Rc<Permitted>>),
     Refused(Refusal),
 }
 
@@ -68,7 +70,7 @@ impl Gate {
         let (waiver, token) = match verdict {
             Verdict::Permit(permit, consumer) => {
                 known.token = Some(permit.token());
-                self.record(Outcome::Allowed, NONE, known, policy, effects);
+                let line = self.record(Outcome::Allowed, NONE, known, policy, effects);
                 let mut told = self.told(&permit, consumer.as_deref(), issuer, policy);
                 // Whoever has no token gets no credential instead of it either.
                 let authorization = match &policy.upstream_token {
@@ -83,8 +85,25 @@ impl Gate {
                     let name = "authorization".to_owned();
                     told.headers.push(HeaderEdit::Set(name, text));
                 }
-                let admission = Admission::Token(permit);
-                return admitted(admission, issuer, consumer, intake, told);
+                let Some(issuer) = issuer else {
+                    return Conclusion::Refused(self.refusal(
+                        Reason::Internal,
+                        known,
+                        policy,
+                        intake.is_grpc,
+                        now,
+                    ));
+                };
+                let permitted = Rc::new(Permitted {
+                    times: permit.token().times(),
+                    permit,
+                    issuer,
+                    consumer,
+                    told: Rc::new(told),
+                    line,
+                });
+                let admitted = goes_up(&permitted, intake);
+                return Conclusion::GoesUp(Box::new(admitted), Some(permitted));
             }
             Verdict::Waived(waiver) => (Ok(waiver), None),
             Verdict::Refuse(reason, token) => (self.waiver(reason, issuer, policy, &intake), token),
@@ -97,7 +116,7 @@ impl Gate {
         match waiver {
             Ok(waiver) => {
                 let (outcome, reason) = waiver.grounds().counted();
-                self.record(outcome, reason, known, policy, effects);
+                let _ = self.record(outcome, reason, known, policy, effects);
                 let mut consumer = None;
                 let told = match waiver.grounds() {
                     Grounds::Reported(reason) => {
@@ -114,10 +133,17 @@ impl Gate {
                     }
                     _ => Told::default(),
                 };
-                admitted(Admission::Waiver(waiver), issuer, consumer, intake, told)
+                let admitted = admitted(
+                    Admission::Waiver(waiver),
+                    issuer,
+                    consumer,
+                    intake,
+                    Rc::new(told),
+                );
+                Conclusion::GoesUp(Box::new(admitted), None)
             }
             Err(reason) => {
-                self.record(Outcome::Refused, reason.row().label, known, policy, effects);
+                let _ = self.record(Outcome::Refused, reason.row().label, known, policy, effects);
                 Conclusion::Refused(self.refusal(reason, known, policy, intake.is_grpc, now))
             }
         }
@@ -178,7 +204,7 @@ impl Gate {
             },
             rule: NOTHING,
         };
-        self.record(Outcome::Refused, reason.row().label, known, policy, effects);
+        let _ = self.record(Outcome::Refused, reason.row().label, known, policy, effects);
         Decision::Reply(self.refusal(reason, known, policy, admitted.is_grpc, now))
     }
 
@@ -263,16 +289,16 @@ impl Gate {
         known: Known<'_>,
         policy: &Policy,
         effects: &mut Effects,
-    ) {
+    ) -> Rc<str> {
         effects.measures.push(Measure::Request {
             issuer: known.issuer,
             outcome,
             reason,
         });
-        effects.log.push(LogLine {
-            level: Level::Debug,
-            text: explain::decision(outcome, reason, known, &self.settings, policy),
-        });
+        let line: Rc<str> =
+            explain::decision(outcome, reason, known, &self.settings, policy).into();
+        effects.explained.push(Rc::clone(&line));
+        line
     }
 
     pub(super) fn misconfigured(&self, is_grpc: bool, effects: &mut Effects) -> Decision {
@@ -293,14 +319,37 @@ impl Gate {
     }
 }
 
+/// A request whose token may pass.
+pub(super) fn goes_up(permitted: &Permitted, intake: Intake) -> Admitted {
+    let Permitted {
+        permit,
+        issuer,
+        consumer,
+        told,
+        ..
+    } = permitted;
+    let admission = Admission::Token(permit.clone());
+    admitted(
+        admission,
+        Some(*issuer),
+        consumer.clone(),
+        intake,
+        Rc::clone(told),
+    )
+}
+
 fn admitted(
     admission: Admission,
     issuer: Option<usize>,
     consumer: Option<Rc<Consumer>>,
     intake: Intake,
-    told: Told,
-) -> Conclusion {
-    let credential = intake.credential().map(str::to_owned);
+    told: Rc<Told>,
+) -> Admitted {
+    let is_for_jwt = intake.circumstances.is_some();
+    let credential = intake
+        .credential()
+        .filter(|_| is_for_jwt)
+        .map(str::to_owned);
     // The issuer's next answer about it may say something else.
     let answer = match &admission {
         Admission::Token(permit) => permit.token().answer_number(),
@@ -310,21 +359,19 @@ fn admitted(
         Some(number) => format!("{text} {number}"),
         None => text,
     });
-    let mut headers = intake.edits;
-    headers.extend(told.headers);
-    Conclusion::GoesUp(Box::new(Admitted {
+    let edits = intake.edits;
+    Admitted {
         forward: Forward {
             admission,
-            headers,
-            properties: told.properties,
+            head: Head { edits, told },
             jwt: None,
         },
-        credential: credential.filter(|_| intake.circumstances.is_some()),
+        credential,
         circumstances: intake.circumstances,
         consumer,
         issuer,
         is_grpc: intake.is_grpc,
-    }))
+    }
 }
 
 /// The client that a token was issued to, as its issuer's tokens say it.

@@ -8,6 +8,7 @@
 
 mod awaiting_body;
 mod conclude;
+mod known;
 mod pending;
 mod waiting;
 
@@ -19,6 +20,7 @@ use log::Level;
 
 use crate::abilities::Abilities;
 use crate::admission::Admission;
+use crate::caller::Told;
 use crate::config::Settings;
 use crate::event::{Answer, Call, CallId, CallIds, LogLine, Owner, RequestId};
 use crate::inquiry::inquiries::Inquiries;
@@ -35,6 +37,7 @@ use crate::time::UnixMillis;
 use crate::upstream_jwt::key_set::KeySet;
 use crate::upstream_jwt::reuse::Reuse;
 use crate::upstream_jwt::unsigned::Unsigned;
+use crate::verified_tokens::VerifiedTokens;
 use awaiting_body::AwaitingBody;
 use pending::Pending;
 use waiting::Waiting;
@@ -53,9 +56,7 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Forward {
     pub admission: Admission,
-    pub headers: Vec<HeaderEdit>,
-    /// What the gateway's other parts are told: names and values.
-    pub properties: Vec<(String, Vec<u8>)>,
+    pub head: Head,
     /// To be signed and set, over whatever stands in its header.
     pub jwt: Option<Unsigned>,
 }
@@ -71,11 +72,20 @@ pub enum Step {
     AwaitBody(Head),
 }
 
-/// What is done to a request when its head goes on before its body has come, for it comes only then.
-#[derive(Debug, Default)]
+/// What is done to a request's head. Where it goes on before the body has come, for that comes only
+/// then, this is done first.
+#[derive(Clone, Debug, Default)]
 pub struct Head {
-    pub headers: Vec<HeaderEdit>,
-    pub properties: Vec<(String, Vec<u8>)>,
+    /// What takes out what the upstream must not see.
+    pub edits: Vec<HeaderEdit>,
+    /// What the upstream is told, and the gateway's other parts.
+    pub told: Rc<Told>,
+}
+
+impl Head {
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderEdit> {
+        self.edits.iter().chain(&self.told.headers)
+    }
 }
 
 /// What an event brings about besides.
@@ -87,6 +97,8 @@ pub struct Effects {
     pub awaiting_body: Vec<(RequestId, Head)>,
     pub calls: Vec<Call>,
     pub log: Vec<LogLine>,
+    /// How decisions came about: for the log, at level debug.
+    pub explained: Vec<Rc<str>>,
     pub measures: Vec<Measure>,
 }
 
@@ -94,6 +106,7 @@ impl Effects {
     /// What is counted and logged, of others.
     fn record(&mut self, others: Self) {
         self.log.extend(others.log);
+        self.explained.extend(others.explained);
         self.measures.extend(others.measures);
     }
 }
@@ -116,6 +129,9 @@ pub struct Gate {
     call_ids: CallIds,
     abilities: Abilities,
     reuse: RefCell<Reuse>,
+    verified_tokens: VerifiedTokens,
+    /// When those were last looked through for what has ended.
+    tidied_at: UnixMillis,
     /// Why an issuer may take a good token for none.
     hints: Sparing<usize>,
 }
@@ -139,6 +155,8 @@ impl Gate {
         let secrets = clients.map(|client| client.derive(b"jwt_keycloak digests"));
         let secret: Vec<u8> = secrets.chain([entropy]).flatten().collect();
         Self {
+            verified_tokens: VerifiedTokens::new(settings.token_cache_size),
+            tidied_at: UnixMillis::default(),
             settings,
             caches,
             inquiries: Inquiries::new(&secret),
@@ -178,7 +196,12 @@ impl Gate {
             return Step::Decided(self.misconfigured(request.is_grpc(), effects));
         };
         let intake = Intake::of(request, policy, self.abilities);
-        let pending = Pending::new(request.policy.clone(), intake);
+        let known = intake.credential();
+        let known = known.and_then(|token| self.verified_tokens.find(token));
+        if let Some(permitted) = self.permitted(known.as_deref(), policy, &intake, now) {
+            return self.go_up_again(id, request, permitted, intake, now, effects);
+        }
+        let pending = Pending::new(request.policy.clone(), intake, known);
         self.proceed(id, pending, None, now, shared, effects)
     }
 
@@ -201,6 +224,7 @@ impl Gate {
                 self.fetch(issuer, Owner::Background, url, now, effects);
             }
         }
+        self.tidy(now);
         self.inquiries.drop_overdue(now);
         if self.abilities.wakes_requests {
             self.end_waits_for_keys(&news, now, shared, effects);

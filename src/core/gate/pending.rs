@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::known::counts;
 use super::waiting::{Wait, Waiting};
 use super::{Effects, Gate, MAX_WAITING, Step};
 use crate::authorization::services::{AuthorizationRules, Demand};
@@ -18,6 +19,7 @@ use crate::keys::shared::SharedData;
 use crate::metrics::Measure;
 use crate::refusal::{Reason, UmaChallenge};
 use crate::time::{Millis, UnixMillis};
+use crate::verified_tokens::VerifiedToken;
 
 /// Who asks for an answer of the moment joins a question that is no older.
 const JOINED: Millis = Millis(100);
@@ -31,6 +33,8 @@ pub(super) struct Pending {
     pub(super) policy: Option<String>,
     pub(super) intake: Intake,
     pub(super) findings: Findings,
+    /// Its token, if that was verified for another request.
+    pub(super) known: Option<Rc<VerifiedToken>>,
     /// Issuers of which no more keys will come for it, and why.
     pub(super) keys_ended: Vec<(usize, Reason)>,
     /// When it has waited for as long as it may, in all.
@@ -50,8 +54,13 @@ pub(super) enum Needed {
 }
 
 impl Pending {
-    pub(super) fn new(policy: Option<String>, intake: Intake) -> Self {
+    pub(super) fn new(
+        policy: Option<String>,
+        intake: Intake,
+        known: Option<Rc<VerifiedToken>>,
+    ) -> Self {
         Self {
+            known,
             policy,
             intake,
             findings: Findings::default(),
@@ -156,6 +165,10 @@ impl Gate {
             keys: &|issuer| self.cache(issuer)?.usable(now),
             keys_ended: &pending.keys_ended,
             findings: &pending.findings,
+            known: pending
+                .known
+                .as_deref()
+                .filter(|token| counts(&self.settings, &self.caches, token, now)),
             now,
         };
         judge.judge(token)

@@ -9,6 +9,7 @@ use super::client::Proof;
 use super::failure::{Cause, Failure};
 use super::message::Post;
 use crate::claims::VerifiedClaims;
+use crate::claims_set::ClaimsSet;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::base64url;
 use crate::json::{self, Limits};
@@ -85,7 +86,7 @@ pub struct Introspection {
 
 #[derive(Debug)]
 enum Told {
-    Claims(Rc<Map<String, Value>>),
+    Claims(Rc<ClaimsSet>),
     /// Keycloak's: an access token in which it says the same, and its identifier.
     AccessToken(Rc<str>, Option<Value>),
     /// RFC 9701, 5.
@@ -149,7 +150,7 @@ pub fn read(
                 answer.remove(name);
             }
             name_issuer(&mut answer, issuer);
-            Told::Claims(Rc::new(answer))
+            Told::Claims(Rc::new(answer.into()))
         }
     };
     Ok(Answered::Active(Introspection {
@@ -262,7 +263,7 @@ impl Introspection {
             return Ok(verified.clone());
         }
         let (alg, claims) = verify(unverified)?;
-        let verified = VerifiedClaims::introspected(Rc::new(claims), jwt, self.number);
+        let verified = VerifiedClaims::introspected(Rc::new(claims.into()), jwt, self.number);
         let _ = self.verified.set((alg, verified.clone()));
         Ok(verified)
     }
@@ -271,27 +272,10 @@ impl Introspection {
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.told {
-            Told::Claims(claims) => claims.iter().map(member_bytes).sum(),
+            Told::Claims(claims) => claims.bytes(),
             // The text, and its claims once they are read.
             Told::AccessToken(text, _) | Told::Response(text) => text.len().saturating_mul(8),
         }
-    }
-}
-
-fn member_bytes((name, value): (&String, &Value)) -> usize {
-    const MEMBER: usize = 120;
-    let value = value_bytes(value).saturating_add(name.len());
-    value.saturating_add(MEMBER)
-}
-
-fn value_bytes(value: &Value) -> usize {
-    const ELEMENT: usize = 64;
-    let element = |value| value_bytes(value).saturating_add(ELEMENT);
-    match value {
-        Value::Array(list) => list.iter().map(element).sum(),
-        Value::Object(members) => members.iter().map(member_bytes).sum(),
-        Value::String(text) => text.len(),
-        _ => 0,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::bounded::Key;
 use crate::claims::VerifiedClaims;
 use crate::jose::hmac_sha256::hmac_sha256;
 use crate::time::Millis;
+use crate::verified_tokens::VerifiedToken;
 
 /// A question; whether its answer may be one that was given before says [`Inquiry`].
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -87,7 +88,7 @@ pub enum Finding {
 pub struct Findings {
     found: Vec<(Question, Rc<Finding>)>,
     /// Once its own signature is found good: it is not verified again after each answer.
-    verified: OnceCell<VerifiedClaims>,
+    verified: OnceCell<Rc<VerifiedToken>>,
 }
 
 impl Findings {
@@ -104,13 +105,19 @@ impl Findings {
     /// Those of `verify`.
     pub fn verified<E>(
         &self,
-        verify: impl FnOnce() -> Result<VerifiedClaims, E>,
+        verify: impl FnOnce() -> Result<VerifiedToken, E>,
     ) -> Result<VerifiedClaims, E> {
         if let Some(verified) = self.verified.get() {
-            return Ok(verified.clone());
+            return Ok(verified.claims.clone());
         }
-        let verified = verify()?;
-        Ok(self.verified.get_or_init(|| verified).clone())
+        let verified = Rc::new(verify()?);
+        Ok(self.verified.get_or_init(|| verified).claims.clone())
+    }
+
+    /// The token, if its signature was found good here.
+    #[must_use]
+    pub fn take_verified(&mut self) -> Option<Rc<VerifiedToken>> {
+        self.verified.take()
     }
 
     pub fn add(&mut self, question: Question, finding: Rc<Finding>) {

@@ -35,8 +35,16 @@ pub fn decode_leniently(text: &str) -> Option<Vec<u8>> {
 /// joined into one are not one, and nothing that a header field or a quoted string cannot hold.
 #[must_use]
 pub fn is_b64token(text: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
-    !text.is_empty() && text.iter().all(plain)
+    // Without an early end and without branches, so that the compiler takes sixteen at a time: every
+    // request's token goes through here.
+    let is_other = |byte: u8| {
+        let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        // - . / and the digits, which stand in a row.
+        let is_digit_or_near = byte.wrapping_sub(b'-') <= b'9'.wrapping_sub(b'-');
+        let is_sign = (byte == b'+') | (byte == b'=') | (byte == b'_') | (byte == b'~');
+        u8::from(!(is_letter | is_digit_or_near | is_sign))
+    };
+    !text.is_empty() && text.iter().fold(0, |others, byte| others | is_other(*byte)) == 0
 }
 
 #[must_use]
@@ -47,6 +55,15 @@ pub fn encode(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_b64token_has_these_characters_and_no_others() {
+        for byte in 0..=255u8 {
+            let is_one = byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+            assert_eq!(is_b64token(&[b'a', byte]), is_one, "{byte:#x}");
+        }
+        assert!(!is_b64token(b""));
+    }
 
     #[test]
     fn only_the_canonical_form_is_read() {

@@ -2,6 +2,7 @@
 //! issuer nothing but that key; or keys that were configured.
 
 use std::fmt;
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -27,7 +28,7 @@ const MAX_KEYS: usize = 100;
 /// The keys of an issuer that can verify signatures; never empty when they were fetched.
 #[derive(Clone, Debug)]
 pub struct JwkSet {
-    keys: Vec<VerificationKey>,
+    keys: Vec<Rc<VerificationKey>>,
 }
 
 /// A key that was left out, for the log.
@@ -58,7 +59,27 @@ impl JwkSet {
     /// The keys that were configured for an issuer, if any.
     #[must_use]
     pub fn of(keys: Vec<VerificationKey>) -> Self {
-        Self { keys }
+        Self {
+            keys: keys.into_iter().map(Rc::new).collect(),
+        }
+    }
+
+    /// The same set, with those keys of `other` that it has, too: what was made for a key, and what is
+    /// known of tokens by it, stays.
+    #[must_use]
+    pub fn keeping(mut self, other: &Self) -> Self {
+        for key in &mut self.keys {
+            if let Some(kept) = other.keys.iter().find(|kept| kept.is(key)) {
+                *key = Rc::clone(kept);
+            }
+        }
+        self
+    }
+
+    /// Whether this very key is one of them.
+    #[must_use]
+    pub fn holds(&self, key: &Rc<VerificationKey>) -> bool {
+        self.keys.iter().any(|own| Rc::ptr_eq(own, key))
     }
 
     /// Reads a set and says which of its keys were left out.
@@ -83,7 +104,7 @@ impl JwkSet {
                 continue;
             }
             match VerificationKey::from_jwk(jwk) {
-                Ok(key) => usable.push(key),
+                Ok(key) => usable.push(Rc::new(key)),
                 Err(why) => skipped.push(SkippedKey { index, why }),
             }
         }
@@ -121,7 +142,7 @@ impl JwkSet {
         header: &Header,
         alg: Algorithm,
         now: UnixMillis,
-    ) -> Result<Vec<&VerificationKey>, Reason> {
+    ) -> Result<Vec<&Rc<VerificationKey>>, Reason> {
         self.fitting(header, alg, now, |key| key.kid.is_none())
     }
 
@@ -140,7 +161,7 @@ impl JwkSet {
         header: &Header,
         alg: Algorithm,
         now: UnixMillis,
-    ) -> Result<Vec<&VerificationKey>, Reason> {
+    ) -> Result<Vec<&Rc<VerificationKey>>, Reason> {
         let mut keys = self.fitting(header, alg, now, |_| false)?;
         if header.kid.is_none() && keys.len() > 1 {
             keys.retain(|key| key.is_declared_for(alg));
@@ -159,14 +180,14 @@ impl JwkSet {
         alg: Algorithm,
         now: UnixMillis,
         goes_by_any: impl Fn(&VerificationKey) -> bool,
-    ) -> Result<Vec<&VerificationKey>, Reason> {
+    ) -> Result<Vec<&Rc<VerificationKey>>, Reason> {
         let is_named = |key: &VerificationKey| header.kid.is_some() && key.kid == header.kid;
         let is_meant =
             |key: &VerificationKey| header.kid.is_none() || is_named(key) || goes_by_any(key);
-        let fits = |key: &&VerificationKey| is_meant(key) && key.fits(alg);
+        let fits = |key: &&Rc<VerificationKey>| is_meant(key) && key.fits(alg);
         let mut keys: Vec<_> = self.keys.iter().filter(fits).collect();
         if keys.is_empty() {
-            return Err(if self.keys.iter().any(is_named) {
+            return Err(if self.keys.iter().any(|key| is_named(key)) {
                 Reason::InvalidSignature
             } else {
                 Reason::UnknownKey

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::base64url;
+use crate::claims_set::ClaimsSet;
 use crate::json::{self, Limits};
 use crate::refusal::Reason;
 
@@ -34,7 +35,7 @@ pub struct ReceivedToken<'a> {
     pub header: Header,
     signing_input: &'a str,
     signature: Vec<u8>,
-    claims: Map<String, Value>,
+    claims: ClaimsSet,
 }
 
 /// Whether what is no JWS may be a token all the same, which only its issuer can read: a b64token
@@ -90,7 +91,7 @@ impl<'a> ReceivedToken<'a> {
             bytes: max_bytes,
             depth: CLAIMS_DEPTH,
         };
-        let claims = json::parse_object(&payload, limits).map_err(|_| Reason::MalformedToken)?;
+        let claims = ClaimsSet::parse(payload, limits).map_err(|_| Reason::MalformedToken)?;
         Ok(Self {
             header,
             signing_input,
@@ -117,7 +118,7 @@ impl<'a> ReceivedToken<'a> {
     }
 
     /// For [`crate::claims`], once the signature is good.
-    pub(crate) fn into_claims(self) -> Map<String, Value> {
+    pub(crate) fn into_claims(self) -> ClaimsSet {
         self.claims
     }
 }

@@ -118,6 +118,15 @@ impl VerificationKey {
         self.material.can(alg) && self.declared.is_none_or(agrees)
     }
 
+    /// Whether both are one key, under one name, for the same.
+    #[must_use]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.kid == other.kid
+            && self.validity == other.validity
+            && self.declared == other.declared
+            && self.material.is(&other.material)
+    }
+
     /// Whether the key is marked for exactly `alg`.
     #[must_use]
     pub fn is_declared_for(&self, alg: Algorithm) -> bool {

@@ -485,6 +485,10 @@ impl KeyCache {
         if brings_new_key {
             self.refetched.clear();
         }
+        let set = match &self.keys {
+            Some(keys) => set.keeping(&keys.set),
+            None => set,
+        };
         self.keys = Some(Keys {
             set,
             fetched_at: at,

@@ -1,11 +1,11 @@
 //! What the gate knows about a request, and what is done to it before it goes up.
 
 pub mod credentials;
+pub mod fields;
 pub mod path;
 pub mod rules;
 
-/// A header field as it came: name and value.
-pub type Field = (Vec<u8>, Vec<u8>);
+use fields::Fields;
 
 /// A request's head.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +15,7 @@ pub struct Request {
     pub method: Vec<u8>,
     /// Path and query as the client sent them.
     pub path: Vec<u8>,
-    /// All fields, in order, duplicates included.
-    pub headers: Vec<Field>,
+    pub headers: Fields,
     /// There may be more fields than the host shows.
     pub is_cut: bool,
     pub body: Body,
@@ -55,7 +54,7 @@ impl Request {
         self.headers
             .iter()
             .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value.as_slice())
+            .map(|(_, value)| value)
     }
 
     /// The path's part before the query.

@@ -11,6 +11,7 @@ use crate::admission::Admission;
 use crate::authorization::claim_shape::ClaimPath;
 use crate::authorization::requirement::Branch;
 use crate::caller::consumers::Consumer;
+use crate::claims_set::ClaimsSet;
 use crate::time::UnixMillis;
 
 /// Claims and where each comes from.
@@ -86,7 +87,7 @@ impl Fact {
 /// Who calls. Of a token it knows only if the request was admitted by it.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    claims: Option<&'a Map<String, Value>>,
+    claims: Option<&'a ClaimsSet>,
     client_id: Option<&'a str>,
     consumer: Option<&'a Consumer>,
 }

@@ -3,6 +3,7 @@
 use jwt_keycloak_core::event::LogLine;
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::request::Request;
+use jwt_keycloak_core::request::fields::Fields;
 use jwt_keycloak_core::time::Millis;
 use jwt_keycloak_tests::keys::P256_A;
 use jwt_keycloak_tests::simulator::{self, Behaviour, Host, Simulation, get};
@@ -445,7 +446,7 @@ fn what_is_asked_without_a_token_shuts_nobody_out() {
         let mut sim = warm_with(host, 1, &configuration);
         sim.provider().granted.push("a".to_owned());
         let request = Request {
-            headers: Vec::new(),
+            headers: Fields::default(),
             policy: Some("t".to_owned()),
             ..get("/orders", "")
         };
@@ -522,7 +523,7 @@ fn a_refusal_has_a_ticket_where_it_is_asked_for() {
         let mut sim = warm(host, rules);
         let expected = format!(r#"UMA realm="keycloak", as_uri="{ISSUER}", ticket="a.ticket""#);
         let without_token = Request {
-            headers: Vec::new(),
+            headers: Fields::default(),
             ..get("/orders", "")
         };
         for request in [&get("/orders", &good(&P256_A).text), &without_token] {

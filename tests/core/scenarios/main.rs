@@ -10,6 +10,7 @@ mod keys_arrive;
 mod odd_answers;
 mod policies_and_issuers;
 mod rotation;
+mod verified_tokens;
 mod workers;
 
 use jwt_keycloak_core::time::Millis;

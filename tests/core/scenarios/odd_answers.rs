@@ -74,7 +74,7 @@ fn on_a_host_that_cannot_wake_every_waiting_request_is_decided_by_its_own_answer
     let (mut forwarded, mut refused) = (0, 0);
     for id in ids {
         match sim.outcome(id) {
-            Some(Outcome::Forwarded) => forwarded += 1,
+            Some(Outcome::Forwarded(_)) => forwarded += 1,
             Some(Outcome::Refused(Reason::KeysUnavailable, _)) => refused += 1,
             other => panic!("{id:?}: {other:?}"),
         }

@@ -1,0 +1,260 @@
+//! A JWT Claims Set (RFC 7519, 4): checked whole when it arrives, read member by member when a rule
+//! asks.
+//!
+//! A token has thirty claims of which rules read a handful. To find that a text is JSON with one
+//! meaning takes no memory; to build all of its values takes more time than all the rest but the
+//! signature.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::json::{self, JsonError, Limits, Name, Names};
+
+/// A JSON object whose members are parsed when they are first asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimsSet {
+    /// The whole document.
+    text: String,
+    members: Vec<Member>,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    name: MemberName,
+    /// Where its value stands in the text.
+    at: Range<u32>,
+    value: OnceCell<Box<Value>>,
+}
+
+#[derive(Clone, Debug)]
+enum MemberName {
+    /// Where it stands in the text.
+    At(Range<u32>),
+    /// Written there with escapes, or nowhere.
+    Own(Box<str>),
+}
+
+impl ClaimsSet {
+    /// Checks a document: one JSON object within the limits, no member twice at any depth.
+    ///
+    /// # Errors
+    /// [`JsonError`], as [`json::parse_object`].
+    pub fn parse(text: Vec<u8>, limits: Limits) -> Result<Self, JsonError> {
+        if text.len() > limits.bytes {
+            return Err(JsonError::TooLarge);
+        }
+        let malformed = |why: String| JsonError::Malformed(why);
+        let text = String::from_utf8(text).map_err(|_| malformed("not UTF-8".to_owned()))?;
+        let mut source = serde_json::Deserializer::from_str(&text);
+        let members = source
+            .deserialize_map(Members {
+                text: &text,
+                depth: limits.depth,
+            })
+            .and_then(|members| source.end().map(|()| members))
+            .map_err(|error| malformed(error.to_string()))?;
+        Ok(Self { text, members })
+    }
+
+    /// A claim's value.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let mut members = self.members.iter();
+        let member = members.find(|member| member.is_named(name, &self.text))?;
+        Some(self.value(member))
+    }
+
+    /// What it takes in memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let members = self.members.len().saturating_mul(size_of::<Member>());
+        let read = self.members.iter().filter_map(|member| member.value.get());
+        let read: usize = read.map(|value| json::bytes_of(value)).sum();
+        self.text.len().saturating_add(members).saturating_add(read)
+    }
+
+    /// All members, parsed.
+    #[must_use]
+    pub fn to_map(&self) -> Map<String, Value> {
+        let members = self.members.iter();
+        members
+            .map(|member| {
+                let name = member.name(&self.text).to_owned();
+                (name, self.value(member).clone())
+            })
+            .collect()
+    }
+
+    /// For tests of those that read claims.
+    #[cfg(test)]
+    pub(crate) fn of(claims: &Value) -> Self {
+        claims.as_object().unwrap().clone().into()
+    }
+
+    fn value<'a>(&'a self, member: &'a Member) -> &'a Value {
+        member.value.get_or_init(|| {
+            let text = self.text.get(indices(&member.at)).unwrap_or_default();
+            // It was checked: it cannot fail. If it did, the claim would be of no use to anybody.
+            Box::new(serde_json::from_str(text).unwrap_or_default())
+        })
+    }
+}
+
+impl From<Map<String, Value>> for ClaimsSet {
+    fn from(members: Map<String, Value>) -> Self {
+        let members = members.into_iter().map(|(name, value)| Member {
+            name: MemberName::Own(name.into()),
+            at: 0..0,
+            value: OnceCell::from(Box::new(value)),
+        });
+        Self {
+            text: String::new(),
+            members: members.collect(),
+        }
+    }
+}
+
+impl Member {
+    fn name<'a>(&'a self, text: &'a str) -> &'a str {
+        match &self.name {
+            MemberName::At(at) => text.get(indices(at)).unwrap_or_default(),
+            MemberName::Own(name) => name,
+        }
+    }
+
+    fn is_named(&self, name: &str, text: &str) -> bool {
+        let length = match &self.name {
+            MemberName::At(at) => at.len(),
+            MemberName::Own(name) => name.len(),
+        };
+        length == name.len() && self.name(text) == name
+    }
+}
+
+/// Reads the members of the outermost object.
+struct Members<'t> {
+    text: &'t str,
+    depth: usize,
+}
+
+impl<'de> Visitor<'de> for Members<'de> {
+    type Value = Vec<Member>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Self::Value, A::Error> {
+        // Keycloak's tokens have about so many.
+        let mut members = Vec::with_capacity(32);
+        let mut names = Names::default();
+        while let Some(Name(name)) = source.next_key()? {
+            let value: &RawValue = source.next_value()?;
+            // serde_json has found where it ends, and that it is JSON. The rest:
+            json::check_inner(value.get(), self.depth).map_err(A::Error::custom)?;
+            members.push(Member {
+                name: match &name {
+                    Cow::Borrowed(name) => MemberName::At(span(self.text, name)),
+                    Cow::Owned(name) => MemberName::Own(name.as_str().into()),
+                },
+                at: span(self.text, value.get()),
+                value: OnceCell::new(),
+            });
+            names.push(name);
+        }
+        names.check()?;
+        Ok(members)
+    }
+}
+
+/// Where a part of a text stands in it.
+fn span(text: &str, part: &str) -> Range<u32> {
+    let start = part.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
+    let end = start.wrapping_add(part.len());
+    // A token is shorter than 4 GiB by far.
+    let short = |index: usize| u32::try_from(index).unwrap_or_default();
+    short(start)..short(end)
+}
+
+fn indices(span: &Range<u32>) -> Range<usize> {
+    let long = |index: u32| usize::try_from(index).unwrap_or_default();
+    long(span.start)..long(span.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const LIMITS: Limits = Limits {
+        bytes: 300,
+        depth: 3,
+    };
+
+    fn parse(text: &str) -> Result<ClaimsSet, JsonError> {
+        ClaimsSet::parse(text.as_bytes().to_vec(), LIMITS)
+    }
+
+    #[test]
+    fn a_member_is_what_it_is_to_serde_json() {
+        let text = r#" {"a": [1, -2.5, "\u00e9\ud83d\ude00", null, true], "b":{"c":{}},
+            "" : "x" , "\u0064\"": 1e3, "é": "\\" , "big": 18446744073709551616 } "#;
+        let claims = parse(text).unwrap();
+        let expected: Map<String, Value> = serde_json::from_str(text).unwrap();
+        assert_eq!(claims.to_map(), expected);
+        for (name, value) in &expected {
+            assert_eq!(claims.get(name), Some(value), "{name}");
+        }
+        assert_eq!(claims.get("c"), None);
+        assert_eq!(claims.get("d"), None);
+    }
+
+    #[test]
+    fn what_a_strict_parser_refuses_is_refused() {
+        for text in [
+            "",
+            "[]",
+            "1",
+            "{",
+            "{}x",
+            "{} {}",
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"x":{"a":1,"b":2,"a":3}}"#,
+            r#"{"x":[{"a":1,"\u0061":2}]}"#,
+            r#"{"x":"\ud800"}"#,
+            r#"{"\ud800":1}"#,
+            r#"{"x":["\ud800"]}"#,
+            r#"{"x":1e999}"#,
+            r#"{"x":[1e999]}"#,
+            r#"{"x":01}"#,
+            r#"{"x":[1,]}"#,
+            r#"{"x":nul}"#,
+            "{\"x\":\"\n\"}",
+            r#"{"x":[[[1]]]}"#,
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+            let strict = json::parse_object(text.as_bytes(), LIMITS);
+            assert!(strict.is_err(), "{text}");
+        }
+        assert!(parse(r#"{"x":[[1]]}"#).is_ok());
+        assert!(ClaimsSet::parse(b"{\"x\":\"\xff\"}".to_vec(), LIMITS).is_err());
+        let long = format!(r#"{{"x":"{}"}}"#, "x".repeat(300));
+        assert_eq!(parse(&long).unwrap_err(), JsonError::TooLarge);
+    }
+
+    #[test]
+    fn what_was_a_map_stays_one() {
+        let map = json!({"a": [1], "b": {"c": null}});
+        let map = map.as_object().unwrap();
+        let claims = ClaimsSet::from(map.clone());
+        assert_eq!(claims.to_map(), *map);
+        assert_eq!(claims.get("a"), map.get("a"));
+    }
+}

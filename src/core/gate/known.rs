@@ -1,0 +1,118 @@
+//! Requests with a token that has been verified before.
+
+use std::rc::Rc;
+
+use super::conclude::goes_up;
+use super::{Effects, Gate, Step};
+use crate::config::Settings;
+use crate::config::policy::Policy;
+use crate::event::RequestId;
+use crate::intake::Intake;
+use crate::keys::cache::KeyCache;
+use crate::metrics::{Measure, NONE, Outcome};
+use crate::request::Request;
+use crate::time::{Millis, UnixMillis};
+use crate::verified_tokens::{Permitted, Place, VerifiedToken};
+
+/// Tokens that have ended are dropped when they are seen again, and all of them so often.
+const TIDIED: Millis = Millis::from_secs(30);
+
+impl Gate {
+    /// What was decided about a request like this one with the same token, if that counts still.
+    pub(super) fn permitted(
+        &self,
+        known: Option<&VerifiedToken>,
+        policy: &Policy,
+        intake: &Intake,
+        now: UnixMillis,
+    ) -> Option<Rc<Permitted>> {
+        // Keycloak decides for one request at a time.
+        let known = known.filter(|_| intake.demand.is_none());
+        let known = known.filter(|token| counts(&self.settings, &self.caches, token, now))?;
+        let permitted = known.permitted(place(policy, intake))?;
+        let rules = policy.rules_of(permitted.issuer)?;
+        let is_in_force = permitted.times.check(&rules.claims, now).is_ok();
+        is_in_force.then_some(permitted)
+    }
+
+    /// Takes a request up as the one before it with the same token.
+    pub(super) fn go_up_again(
+        &mut self,
+        id: RequestId,
+        request: &Request,
+        permitted: Rc<Permitted>,
+        intake: Intake,
+        now: UnixMillis,
+        effects: &mut Effects,
+    ) -> Step {
+        let mut recorded = Effects::default();
+        recorded.measures.push(Measure::Request {
+            issuer: Some(permitted.issuer),
+            outcome: Outcome::Allowed,
+            reason: NONE,
+        });
+        recorded.explained.push(Rc::clone(&permitted.line));
+        let admitted = goes_up(&permitted, intake);
+        self.go_up(id, request.policy.clone(), admitted, recorded, now, effects)
+    }
+
+    /// Keeps a token that was verified, and what was decided about it.
+    pub(super) fn remember(
+        &mut self,
+        verified: Option<Rc<VerifiedToken>>,
+        known: Option<Rc<VerifiedToken>>,
+        decided: Option<(Place, Rc<Permitted>)>,
+    ) {
+        let Some(token) = verified.as_ref().or(known.as_ref()) else {
+            return;
+        };
+        match decided {
+            Some((place, permitted)) => {
+                token.permit(place, permitted);
+                self.verified_tokens.admitted(token);
+            }
+            None if verified.is_some() => self.verified_tokens.refused(token),
+            None => {}
+        }
+    }
+
+    /// Drops verified tokens that have ended, or whose key is gone.
+    pub(super) fn tidy(&mut self, now: UnixMillis) {
+        if self.tidied_at.is_recent(now, TIDIED) {
+            return;
+        }
+        self.tidied_at = now;
+        let (settings, caches) = (&self.settings, &self.caches);
+        let has_ended = |token: &VerifiedToken| {
+            let times = token.claims.times();
+            let mut rules = settings
+                .every_policy()
+                .filter_map(|policy| policy.rules_of(token.issuer));
+            rules.all(|rules| times.have_ended(&rules.claims, now))
+        };
+        self.verified_tokens
+            .tidy(|token| counts(settings, caches, token, now), has_ended);
+    }
+}
+
+/// Whether what a token was verified by is still a key of its issuer's, and valid.
+pub(super) fn counts(
+    settings: &Settings,
+    caches: &[Option<KeyCache>],
+    token: &VerifiedToken,
+    now: UnixMillis,
+) -> bool {
+    let configured = settings.issuers.get(token.issuer);
+    let is_configured = || configured.is_some_and(|issuer| issuer.keys.holds(&token.key));
+    let fetched = || caches.get(token.issuer)?.as_ref()?.usable(now);
+    token.key.is_valid_at(now)
+        && (fetched().is_some_and(|keys| keys.holds(&token.key)) || is_configured())
+}
+
+/// Where a request is decided.
+pub(super) fn place(policy: &Policy, intake: &Intake) -> Place {
+    Place {
+        policy: policy.number,
+        rule: intake.rule,
+    }
+}

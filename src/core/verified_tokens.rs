@@ -1,0 +1,276 @@
+//! Tokens whose signature was found good, kept so that none is read or verified twice, with what was
+//! decided about them.
+//!
+//! What is kept counts only as long as all that it stands on: the very key that verified it must still
+//! be its issuer's and valid, and the token in force, at each request. It goes with the configuration
+//! that it is of.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::authorization::Permit;
+use crate::bounded::{Bounded, Bounds, Key};
+use crate::caller::Told;
+use crate::caller::consumers::Consumer;
+use crate::claims::{Times, VerifiedClaims};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::key::VerificationKey;
+
+/// A token and its claims take less than this, most of them.
+const BYTES_EACH: usize = 4096;
+
+/// Good tokens that were refused all the same, for another audience or past their end: clients send
+/// them again and again. They have a place of their own and push nothing else out.
+const REFUSED: Bounds = Bounds {
+    entries: 500,
+    bytes: 2 * 1024 * 1024,
+};
+
+/// Of the decisions about one token. Rules that differ may each have one.
+const MAX_DECISIONS: usize = 16;
+
+/// A token whose signature is good.
+#[derive(Debug)]
+pub struct VerifiedToken {
+    pub text: Box<str>,
+    /// The issuer's index.
+    pub issuer: usize,
+    pub alg: Algorithm,
+    pub kid: Option<String>,
+    /// The one that made its signature.
+    pub key: Rc<VerificationKey>,
+    pub claims: VerifiedClaims,
+    permitted: RefCell<Vec<(Place, Rc<Permitted>)>>,
+}
+
+/// Where a decision was made: what is required there is the configuration's, and never changes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// The policy's number.
+    pub policy: usize,
+    /// The index of its rule, if it has rules.
+    pub rule: Option<usize>,
+}
+
+/// That a token may pass at a [`Place`] for as long as it is in force, and what goes along.
+#[derive(Debug)]
+pub struct Permitted {
+    pub permit: Permit,
+    pub issuer: usize,
+    pub times: Times,
+    pub consumer: Option<Rc<Consumer>>,
+    pub told: Rc<Told>,
+    /// How the decision came about, for the log.
+    pub line: Rc<str>,
+}
+
+impl VerifiedToken {
+    #[must_use]
+    pub fn new(
+        text: &str,
+        issuer: usize,
+        (alg, kid): (Algorithm, Option<String>),
+        key: Rc<VerificationKey>,
+        claims: VerifiedClaims,
+    ) -> Self {
+        Self {
+            text: text.into(),
+            issuer,
+            alg,
+            kid,
+            key,
+            claims,
+            permitted: RefCell::default(),
+        }
+    }
+
+    /// What was decided about it there.
+    #[must_use]
+    pub fn permitted(&self, at: Place) -> Option<Rc<Permitted>> {
+        let permitted = self.permitted.try_borrow().ok()?;
+        let (_, found) = permitted.iter().find(|(place, _)| *place == at)?;
+        Some(Rc::clone(found))
+    }
+
+    /// Keeps what was decided about it there.
+    pub fn permit(&self, at: Place, decision: Rc<Permitted>) {
+        if let Ok(mut permitted) = self.permitted.try_borrow_mut() {
+            permitted.retain(|(place, _)| *place != at);
+            if permitted.len() < MAX_DECISIONS {
+                permitted.push((at, decision));
+            }
+        }
+    }
+
+    /// What it takes in memory, about, with a decision or two.
+    fn bytes(&self) -> usize {
+        const REST: usize = 600;
+        let read = self.claims.bytes();
+        self.text.len().saturating_add(read).saturating_add(REST)
+    }
+}
+
+/// So many of them; the oldest that nobody sent again goes first.
+#[derive(Debug)]
+pub struct VerifiedTokens {
+    admitted: Bounded<Rc<VerifiedToken>>,
+    refused: Bounded<Rc<VerifiedToken>>,
+}
+
+impl VerifiedTokens {
+    /// Keeps `size` tokens that were let through; none at all if that is zero.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        let admitted = Bounds {
+            entries: size,
+            bytes: size.saturating_mul(BYTES_EACH),
+        };
+        let refused = Bounds {
+            entries: REFUSED.entries.min(size),
+            ..REFUSED
+        };
+        Self {
+            admitted: Bounded::new(admitted),
+            refused: Bounded::new(refused),
+        }
+    }
+
+    /// A token of exactly this text.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Rc<VerifiedToken>> {
+        let key = key_of(text)?;
+        let found = self
+            .admitted
+            .recall(&key)
+            .filter(|found| *found.text == *text);
+        let found = found.or_else(|| {
+            self.refused
+                .recall(&key)
+                .filter(|found| *found.text == *text)
+        });
+        found.cloned()
+    }
+
+    /// Keeps one that was let through.
+    pub fn admitted(&mut self, token: &Rc<VerifiedToken>) {
+        if let Some(key) = key_of(&token.text) {
+            self.refused.remove(&key);
+            self.admitted.insert(key, Rc::clone(token), token.bytes());
+        }
+    }
+
+    /// Keeps one that was not.
+    pub fn refused(&mut self, token: &Rc<VerifiedToken>) {
+        if let Some(key) = key_of(&token.text) {
+            self.refused.insert(key, Rc::clone(token), token.bytes());
+        }
+    }
+
+    /// Drops those that do not count any more, and of those that were let through what has ended. Of the
+    /// others, that may be why they were refused.
+    pub fn tidy(
+        &mut self,
+        counts: impl Fn(&VerifiedToken) -> bool,
+        has_ended: impl Fn(&VerifiedToken) -> bool,
+    ) {
+        self.admitted
+            .remove_if(|token| !counts(token) || has_ended(token));
+        self.refused.remove_if(|token| !counts(token));
+    }
+}
+
+/// The end of a token stands for all of it where it is looked for, and nowhere else: it is part of the
+/// signature, which nobody but the issuer can choose. Hashing all of it would take longer than all the
+/// rest of a decision about a token that is known.
+fn key_of(text: &str) -> Option<Key> {
+    text.as_bytes().last_chunk().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn token(number: usize) -> Rc<VerifiedToken> {
+        let secret = vec![7; 32];
+        let key = VerificationKey::from_secret(secret, None, Some(Algorithm::Hs256)).unwrap();
+        let claims = json!({"jti": number});
+        let claims = Rc::new(claims.as_object().unwrap().clone().into());
+        let text = format!("{}.{number:0>86}", "x".repeat(500));
+        let claims = VerifiedClaims::introspected(claims, None, 0);
+        let named = (Algorithm::Hs256, None);
+        Rc::new(VerifiedToken::new(&text, 0, named, Rc::new(key), claims))
+    }
+
+    fn has(tokens: &VerifiedTokens, number: usize) -> bool {
+        tokens.find(&token(number).text).is_some()
+    }
+
+    #[test]
+    fn refused_ones_push_no_other_out() {
+        let mut tokens = VerifiedTokens::new(10);
+        for number in 0..10 {
+            tokens.admitted(&token(number));
+        }
+        for number in 10..3000 {
+            tokens.refused(&token(number));
+        }
+        assert!((0..10).all(|number| has(&tokens, number)));
+        assert!(!has(&tokens, 10) && has(&tokens, 2999));
+        // One that is let through later is one of the others.
+        tokens.admitted(&token(2999));
+        for number in 10..3000 {
+            tokens.refused(&token(number));
+        }
+        assert!(has(&tokens, 2999));
+    }
+
+    #[test]
+    fn those_that_come_once_push_none_out_that_comes_again() {
+        let mut tokens = VerifiedTokens::new(100);
+        tokens.admitted(&token(0));
+        for number in 1..1000 {
+            assert!(has(&tokens, 0), "{number}");
+            tokens.admitted(&token(number));
+        }
+        assert!(!has(&tokens, 800));
+    }
+
+    #[test]
+    fn none_is_kept_where_there_is_no_room() {
+        let mut tokens = VerifiedTokens::new(0);
+        tokens.admitted(&token(0));
+        tokens.refused(&token(1));
+        assert!(!has(&tokens, 0) && !has(&tokens, 1));
+    }
+
+    #[test]
+    fn it_is_the_whole_text_that_counts() {
+        let mut tokens = VerifiedTokens::new(10);
+        let kept = token(0);
+        tokens.admitted(&kept);
+        let mut other = kept.text.to_string();
+        other.replace_range(0..1, "y");
+        assert!(tokens.find(&kept.text).is_some());
+        assert!(tokens.find(&other).is_none());
+        assert!(tokens.find(&kept.text[1..]).is_none());
+        assert!(tokens.find(&kept.text[kept.text.len() - 32..]).is_none());
+        assert!(tokens.find("short").is_none() && tokens.find("").is_none());
+    }
+
+    #[test]
+    fn what_has_ended_goes_and_what_was_refused_stays() {
+        let mut tokens = VerifiedTokens::new(10);
+        for number in 0..4 {
+            tokens.admitted(&token(number));
+            tokens.refused(&token(number + 4));
+        }
+        let number = |token: &VerifiedToken| token.text.chars().last().unwrap();
+        tokens.tidy(
+            |token| number(token) != '0' && number(token) != '4',
+            |token| number(token) != '1',
+        );
+        let left: Vec<_> = (0..8).filter(|number| has(&tokens, *number)).collect();
+        assert_eq!(left, [1, 5, 6, 7]);
+    }
+}
