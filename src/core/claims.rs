@@ -193,13 +193,13 @@ impl VerifiedClaims {
             typ.is_some_and(|typ| typ.eq_ignore_ascii_case("Bearer"))
         };
         // RFC 7662, 2.2. In a JWT it means nothing.
-        let token_type = self.claims.get("token_type");
+        let token_type = || self.claims.get("token_type");
         // Others than Keycloak tell so what it tells by `typ`.
         let is_for_access =
             |token_use: &Value| token_use == "access_token" || token_use == "access";
-        let token_use = self.claims.get("token_use");
+        let token_use = || self.claims.get("token_use");
         if self.told.is_some()
-            && !(token_type.is_none_or(is_bearer) && token_use.is_none_or(is_for_access))
+            && !(token_type().is_none_or(is_bearer) && token_use().is_none_or(is_for_access))
         {
             return Err(Reason::WrongTokenType);
         }

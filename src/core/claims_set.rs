@@ -19,25 +19,17 @@ use crate::json::{self, JsonError, Limits, Name, Names};
 /// A JSON object whose members are parsed when they are first asked for.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimsSet {
-    /// The whole document.
+    /// The whole document; behind it, names that stand there with escapes, or nowhere.
     text: String,
     members: Vec<Member>,
 }
 
 #[derive(Clone, Debug)]
 struct Member {
-    name: MemberName,
-    /// Where its value stands in the text.
+    /// Where its name and its value stand in the text.
+    name: Range<u32>,
     at: Range<u32>,
     value: OnceCell<Box<Value>>,
-}
-
-#[derive(Clone, Debug)]
-enum MemberName {
-    /// Where it stands in the text.
-    At(Range<u32>),
-    /// Written there with escapes, or nowhere.
-    Own(Box<str>),
 }
 
 impl ClaimsSet {
@@ -50,15 +42,16 @@ impl ClaimsSet {
             return Err(JsonError::TooLarge);
         }
         let malformed = |why: String| JsonError::Malformed(why);
-        let text = String::from_utf8(text).map_err(|_| malformed("not UTF-8".to_owned()))?;
+        let mut text = String::from_utf8(text).map_err(|_| malformed("not UTF-8".to_owned()))?;
         let mut source = serde_json::Deserializer::from_str(&text);
-        let members = source
+        let (members, unescaped) = source
             .deserialize_map(Members {
                 text: &text,
                 depth: limits.depth,
             })
             .and_then(|members| source.end().map(|()| members))
             .map_err(|error| malformed(error.to_string()))?;
+        text.push_str(&unescaped);
         Ok(Self { text, members })
     }
 
@@ -66,7 +59,11 @@ impl ClaimsSet {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         let mut members = self.members.iter();
-        let member = members.find(|member| member.is_named(name, &self.text))?;
+        let length = u32::try_from(name.len()).ok()?;
+        let member = members.find(|member| {
+            member.name.end.wrapping_sub(member.name.start) == length
+                && self.part(&member.name) == name
+        })?;
         Some(self.value(member))
     }
 
@@ -85,7 +82,7 @@ impl ClaimsSet {
         let members = self.members.iter();
         members
             .map(|member| {
-                let name = member.name(&self.text).to_owned();
+                let name = self.part(&member.name).to_owned();
                 (name, self.value(member).clone())
             })
             .collect()
@@ -97,54 +94,42 @@ impl ClaimsSet {
         claims.as_object().unwrap().clone().into()
     }
 
+    fn part(&self, at: &Range<u32>) -> &str {
+        let long = |index: u32| usize::try_from(index).unwrap_or_default();
+        self.text
+            .get(long(at.start)..long(at.end))
+            .unwrap_or_default()
+    }
+
     fn value<'a>(&'a self, member: &'a Member) -> &'a Value {
         member.value.get_or_init(|| {
-            let text = self.text.get(indices(&member.at)).unwrap_or_default();
             // It was checked: it cannot fail. If it did, the claim would be of no use to anybody.
-            Box::new(serde_json::from_str(text).unwrap_or_default())
+            Box::new(serde_json::from_str(self.part(&member.at)).unwrap_or_default())
         })
     }
 }
 
 impl From<Map<String, Value>> for ClaimsSet {
     fn from(members: Map<String, Value>) -> Self {
+        let mut text = String::new();
         let members = members.into_iter().map(|(name, value)| Member {
-            name: MemberName::Own(name.into()),
+            name: append(&mut text, &name),
             at: 0..0,
             value: OnceCell::from(Box::new(value)),
         });
-        Self {
-            text: String::new(),
-            members: members.collect(),
-        }
+        let members = members.collect();
+        Self { text, members }
     }
 }
 
-impl Member {
-    fn name<'a>(&'a self, text: &'a str) -> &'a str {
-        match &self.name {
-            MemberName::At(at) => text.get(indices(at)).unwrap_or_default(),
-            MemberName::Own(name) => name,
-        }
-    }
-
-    fn is_named(&self, name: &str, text: &str) -> bool {
-        let length = match &self.name {
-            MemberName::At(at) => at.len(),
-            MemberName::Own(name) => name.len(),
-        };
-        length == name.len() && self.name(text) == name
-    }
-}
-
-/// Reads the members of the outermost object.
+/// Reads the members of the outermost object, and the names that have to stand behind the text.
 struct Members<'t> {
     text: &'t str,
     depth: usize,
 }
 
 impl<'de> Visitor<'de> for Members<'de> {
-    type Value = Vec<Member>;
+    type Value = (Vec<Member>, String);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -154,14 +139,19 @@ impl<'de> Visitor<'de> for Members<'de> {
         // Keycloak's tokens have about so many.
         let mut members = Vec::with_capacity(32);
         let mut names = Names::default();
+        let mut unescaped = String::new();
         while let Some(Name(name)) = source.next_key()? {
             let value: &RawValue = source.next_value()?;
             // serde_json has found where it ends, and that it is JSON. The rest:
             json::check_inner(value.get(), self.depth).map_err(A::Error::custom)?;
             members.push(Member {
                 name: match &name {
-                    Cow::Borrowed(name) => MemberName::At(span(self.text, name)),
-                    Cow::Owned(name) => MemberName::Own(name.as_str().into()),
+                    Cow::Borrowed(name) => span(self.text, name),
+                    Cow::Owned(name) => {
+                        let Range { start, end } = append(&mut unescaped, name);
+                        let behind = short(self.text.len());
+                        behind.saturating_add(start)..behind.saturating_add(end)
+                    }
                 },
                 at: span(self.text, value.get()),
                 value: OnceCell::new(),
@@ -169,22 +159,25 @@ impl<'de> Visitor<'de> for Members<'de> {
             names.push(name);
         }
         names.check()?;
-        Ok(members)
+        Ok((members, unescaped))
     }
 }
 
 /// Where a part of a text stands in it.
 fn span(text: &str, part: &str) -> Range<u32> {
     let start = part.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
-    let end = start.wrapping_add(part.len());
-    // A token is shorter than 4 GiB by far.
-    let short = |index: usize| u32::try_from(index).unwrap_or_default();
-    short(start)..short(end)
+    short(start)..short(start.wrapping_add(part.len()))
 }
 
-fn indices(span: &Range<u32>) -> Range<usize> {
-    let long = |index: u32| usize::try_from(index).unwrap_or_default();
-    long(span.start)..long(span.end)
+fn append(text: &mut String, part: &str) -> Range<u32> {
+    let start = text.len();
+    text.push_str(part);
+    short(start)..short(text.len())
+}
+
+/// A token is shorter than 4 GiB by far.
+fn short(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or_default()
 }
 
 #[cfg(test)]

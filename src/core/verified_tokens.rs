@@ -60,8 +60,8 @@ pub struct Permitted {
     pub times: Times,
     pub consumer: Option<Rc<Consumer>>,
     pub told: Rc<Told>,
-    /// How the decision came about, for the log.
-    pub line: Rc<str>,
+    /// How the decision came about, where the log is to have it.
+    pub line: Option<Rc<str>>,
 }
 
 impl VerifiedToken {

@@ -46,6 +46,8 @@ pub struct Settings {
     pub asks_for_route: bool,
     /// Whether key sets are shared among the gateway's workers; `None`: as the host suggests.
     pub shared_key_cache: Option<bool>,
+    /// Whether the log says how each decision came about, or of refusals only.
+    pub logs_every_decision: bool,
     /// So many verified tokens are kept in each worker.
     pub token_cache_size: usize,
 }
@@ -140,6 +142,7 @@ fn read(members: Members, abilities: Abilities) -> Settings {
     }
     let timing = timing(&members);
     let shared_key_cache = members.boolean("shared_key_cache");
+    let logs_every_decision = members.choice("log_decisions", &[("refused", false), ("all", true)]);
     let token_cache_size = members.count("token_cache_size", 0.0..=MAX_TOKENS, "tokens");
     let blocked = members.strings("blocked_iss").unwrap_or_default();
     warn_of_ignored(&members);
@@ -212,6 +215,7 @@ fn read(members: Members, abilities: Abilities) -> Settings {
         policies,
         timing,
         shared_key_cache,
+        logs_every_decision: logs_every_decision.unwrap_or(false),
         token_cache_size: token_cache_size.unwrap_or(TOKENS),
     }
 }

@@ -289,15 +289,17 @@ impl Gate {
         known: Known<'_>,
         policy: &Policy,
         effects: &mut Effects,
-    ) -> Rc<str> {
+    ) -> Option<Rc<str>> {
         effects.measures.push(Measure::Request {
             issuer: known.issuer,
             outcome,
             reason,
         });
-        let line: Rc<str> =
-            explain::decision(outcome, reason, known, &self.settings, policy).into();
-        effects.explained.push(Rc::clone(&line));
+        // Of those that pass there are many, and a line takes longer than the rest of most of them.
+        let is_asked_for = outcome == Outcome::Refused || self.settings.logs_every_decision;
+        let explain = || explain::decision(outcome, reason, known, &self.settings, policy).into();
+        let line = is_asked_for.then(explain);
+        effects.explained.extend(line.clone());
         line
     }
 

@@ -51,7 +51,7 @@ impl Gate {
             outcome: Outcome::Allowed,
             reason: NONE,
         });
-        recorded.explained.push(Rc::clone(&permitted.line));
+        recorded.explained.extend(permitted.line.clone());
         let admitted = goes_up(&permitted, intake);
         self.go_up(id, request.policy.clone(), admitted, recorded, now, effects)
     }
