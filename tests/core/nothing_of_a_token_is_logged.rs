@@ -141,6 +141,7 @@ fn behaviours() -> Vec<Behaviour> {
 fn everything_that_happens(host: Host) -> (Simulation, Vec<Token>) {
     let mut configuration = configuration();
     configuration["realm"] = json!(REALM);
+    configuration["log_decisions"] = json!("all");
     configuration["blocked_iss"] = json!([BLOCKED]);
     configuration["policies"] = json!({
         "writers": {"scope": [WANTED_SCOPE]},
@@ -254,7 +255,9 @@ fn no_part_of_a_token_is_in_a_log_or_an_answer() {
 /// Until the signature is good, a token says nothing that is told.
 #[test]
 fn a_client_is_named_once_its_token_is_verified() {
-    let mut sim = Simulation::new(Host::Wakes, 1);
+    let mut configuration = configuration();
+    configuration["log_decisions"] = json!("all");
+    let mut sim = Simulation::configured(Host::Wakes, 1, &configuration);
     sim.provider().keys = vec![P256_A.jwk()];
     sim.run_for(Millis(1000));
     let good = tokens::mint(&P256_A, "ES256");
@@ -271,6 +274,39 @@ fn a_client_is_named_once_its_token_is_verified() {
         let line = &decisions[0].1.text;
         assert!(line.contains("; issuer demo; kid \"p-256-a\""), "{line}");
         assert_eq!(line.contains("client-of-the-token"), genuine, "{line}");
+    }
+}
+
+/// A token that is known is told of as one that is new.
+#[test]
+fn requests_that_pass_are_told_of_where_that_is_asked_for() {
+    for (asked_for, told) in [(None, 0), (Some("refused"), 0), (Some("all"), 3)] {
+        let mut configuration = configuration();
+        configuration["log_decisions"] = json!(asked_for);
+        let mut sim = Simulation::configured(Host::Wakes, 1, &configuration);
+        sim.provider().keys = vec![P256_A.jwk()];
+        sim.run_for(Millis(1000));
+        let good = Token {
+            text: tokens::mint(&P256_A, "ES256"),
+            genuine: true,
+        };
+        let bad = Token {
+            text: "no token".to_owned(),
+            genuine: false,
+        };
+        for token in [&good, &good, &good, &bad] {
+            sim.request(0, token);
+        }
+        let lines = sim.log.iter().map(|(_, line)| line.text.as_str());
+        let decisions: Vec<_> = lines
+            .filter(|line| line.starts_with("decision: "))
+            .collect();
+        assert_eq!(decisions.len(), told + 1, "{decisions:?}");
+        assert_eq!(
+            decisions.last(),
+            Some(&"decision: refused malformed_credentials")
+        );
+        assert!(decisions[..told].iter().all(|line| line == &decisions[0]));
     }
 }
 

@@ -65,6 +65,7 @@ def explained(upstream, stub, mint):
                 "jwks": key_set("fixed-rsa"),
             }
         ],
+        "log_decisions": "all",
         "scope": ["Function1/read"],
         "realm_roles": ["reader"],
         "require": {"any": [{"client_role": "app:editor"}, {"claim": "level", "equals": 7}]},

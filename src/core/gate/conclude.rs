@@ -296,7 +296,8 @@ impl Gate {
             reason,
         });
         // Of those that pass there are many, and a line takes longer than the rest of most of them.
-        let is_asked_for = outcome == Outcome::Refused || self.settings.logs_every_decision;
+        let is_refused = matches!(outcome, Outcome::Refused | Outcome::Reported);
+        let is_asked_for = is_refused || self.settings.logs_every_decision;
         let explain = || explain::decision(outcome, reason, known, &self.settings, policy).into();
         let line = is_asked_for.then(explain);
         effects.explained.extend(line.clone());
