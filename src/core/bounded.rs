@@ -13,6 +13,11 @@ pub struct Bounds {
     pub bytes: usize,
 }
 
+/// The second chance algorithm with one more: what is asked for again and again stays, and what is new
+/// has the time to be.
+const NEW: u8 = 1;
+const WANTED: u8 = 2;
+
 #[derive(Debug)]
 pub struct Bounded<V> {
     bounds: Bounds,
@@ -28,7 +33,8 @@ struct Entry<V> {
     value: V,
     number: u64,
     bytes: usize,
-    was_recalled: Cell<bool>,
+    /// So often it is passed over where room is looked for.
+    lives: Cell<u8>,
 }
 
 impl<V> Bounded<V> {
@@ -53,13 +59,14 @@ impl<V> Bounded<V> {
     #[must_use]
     pub fn recall(&self, key: &Key) -> Option<&V> {
         let entry = self.entries.get(key)?;
-        entry.was_recalled.set(true);
+        entry.lives.set(WANTED);
         Some(&entry.value)
     }
 
     /// Keeps a value that takes so many octets, in place of the one of that key.
     pub fn insert(&mut self, key: Key, value: V, bytes: usize) {
         self.remove(&key);
+        self.make_room(1, bytes);
         self.last_number = self.last_number.wrapping_add(1);
         let number = self.last_number;
         self.order.push_back((number, key));
@@ -67,11 +74,11 @@ impl<V> Bounded<V> {
             value,
             number,
             bytes,
-            was_recalled: Cell::new(false),
+            lives: Cell::new(NEW),
         };
         self.entries.insert(key, entry);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.drop_oldest();
+        self.make_room(0, 0);
     }
 
     /// Says what a value takes that was not known when it was put here.
@@ -79,7 +86,7 @@ impl<V> Bounded<V> {
         if let Some(entry) = self.entries.get_mut(key) {
             self.bytes = self.bytes.saturating_sub(entry.bytes).saturating_add(bytes);
             entry.bytes = bytes;
-            self.drop_oldest();
+            self.make_room(0, 0);
         }
     }
 
@@ -114,9 +121,10 @@ impl<V> Bounded<V> {
         keys.iter().filter_map(|key| self.remove(key)).collect()
     }
 
-    fn drop_oldest(&mut self) {
-        while self.entries.len() > self.bounds.entries
-            || self.bytes > self.bounds.bytes
+    /// Drops the oldest, until so many more have room, of so many octets.
+    fn make_room(&mut self, entries: usize, bytes: usize) {
+        while self.entries.len().saturating_add(entries) > self.bounds.entries
+            || self.bytes.saturating_add(bytes) > self.bounds.bytes
             || self.order.len() > self.bounds.entries.saturating_mul(2)
         {
             let Some((number, key)) = self.order.pop_front() else {
@@ -124,7 +132,10 @@ impl<V> Bounded<V> {
             };
             let is_it = |entry: &&Entry<V>| entry.number == number;
             match self.entries.get(&key).filter(is_it) {
-                Some(entry) if entry.was_recalled.take() => self.order.push_back((number, key)),
+                Some(entry) if entry.lives.get() > 0 => {
+                    entry.lives.set(entry.lives.get().saturating_sub(1));
+                    self.order.push_back((number, key));
+                }
                 Some(_) => drop(self.remove(&key)),
                 None => {}
             }

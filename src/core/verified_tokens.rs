@@ -237,6 +237,22 @@ mod tests {
     }
 
     #[test]
+    fn those_that_come_again_do_not_keep_new_ones_out() {
+        let mut tokens = VerifiedTokens::new(500);
+        for number in 0..850 {
+            tokens.admitted(&token(number));
+            assert!(has(&tokens, number));
+        }
+        // Clients go on with new ones.
+        for number in (1000..1200).chain(1000..1200) {
+            if !has(&tokens, number) {
+                tokens.admitted(&token(number));
+            }
+        }
+        assert!((1000..1200).all(|number| has(&tokens, number)));
+    }
+
+    #[test]
     fn none_is_kept_where_there_is_no_room() {
         let mut tokens = VerifiedTokens::new(0);
         tokens.admitted(&token(0));
