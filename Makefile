@@ -8,7 +8,7 @@ title = @printf '\n==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations bench-signing bench-introspection kong-meta clean
+.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations bench bench-signing bench-introspection kong-meta clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ lint: ## formatting and clippy; a warning is an error
 		set -ex; \
 		$(CARGO) fmt --all --check; \
 		$(CARGO) clippy --locked --all-targets -p jwt-keycloak-core -p jwt-keycloak-tests \
-			-p jwt-keycloak-verification -p jwt-keycloak-verification-tests -- -D warnings; \
+			-p jwt-keycloak-verification -p jwt-keycloak-verification-tests -p jwt-keycloak-load -- -D warnings; \
 		$(CARGO) clippy --locked -p jwt_keycloak -- -D warnings; \
 	elif [ "$$CI" = true ]; then \
 		echo '!!! LINT SKIPPED: this Rust toolchain has no clippy or rustfmt !!!' >&2; \
@@ -88,6 +88,10 @@ e2e-kong: docker build install ## the end-to-end tests on Kong, in a container (
 
 e2e-configurations: install ## the filter configurations of the end-to-end table, as JSON
 	@$(venv) -m tests.e2e.configurations
+
+bench: build install ## CPU, memory and latency beside Envoy's own filters: docs/performance.md; BENCH_ARGS=--quick
+	@$(CARGO) build --quiet --release --locked -p jwt-keycloak-load
+	@$(venv) -m tests.bench.performance $(BENCH_ARGS)
 
 bench-signing: build install ## what a signature of the gateway's own JWT costs, by algorithm
 	@$(venv) -m tests.bench.signing $(BENCH_ARGS)

@@ -6,7 +6,7 @@ use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::time::{Millis, UnixMillis};
 use jwt_keycloak_tests::keys::{ED25519_A, P256_A, P256_B};
 use jwt_keycloak_tests::simulator::{Behaviour, Host, Simulation, configuration, get};
-use jwt_keycloak_tests::tokens::{self, ISSUER, START, Token};
+use jwt_keycloak_tests::tokens::{self, AUDIENCE, ISSUER, START, Token};
 use serde_json::{Value, json};
 
 use crate::{HOSTS, SECOND, good, seconds, warm, warm_with, with};
@@ -251,6 +251,28 @@ fn it_is_asked_about_again_where_each_is_asked_about() {
             for _ in 0..2 {
                 let reason = outcome(&mut sim, &revoked);
                 assert_eq!(reason, Some(Reason::TokenInactive), "{when}");
+            }
+        }
+    }
+}
+
+/// By what the token itself says: nobody is asked, and each request wants something else.
+#[test]
+fn a_permission_is_looked_for_in_it_each_time() {
+    let mut configuration = configuration();
+    configuration["authorization"] = json!({"permissions": "orders#{method}", "decision": "rpt"});
+    let token = token_with(&json!({
+        "aud": AUDIENCE,
+        "authorization": {"permissions": [{"rsname": "orders", "scopes": ["GET"]}]},
+    }));
+    for host in HOSTS {
+        let mut sim = warm_with(host, 1, &configuration);
+        for _ in 0..2 {
+            for (method, reason) in [("GET", None), ("PUT", Some(Reason::MissingPermission))] {
+                let mut request = get("/orders", &token.text);
+                request.method = method.as_bytes().to_vec();
+                let id = sim.request_of(0, &request, reason.is_none());
+                assert_eq!(sim.reason(id), reason, "{method}");
             }
         }
     }
