@@ -8,7 +8,7 @@ title = @printf '\n==> %s\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations bench bench-signing bench-introspection kong-meta clean
+.PHONY: help build install tools docker demo demo-kong test unit lint core-is-pure test-host e2e e2e-test-host e2e-kong e2e-configurations bench bench-signing bench-introspection bench-verification kong-meta clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,10 @@ bench-signing: build install ## what a signature of the gateway's own JWT costs,
 
 bench-introspection: build install ## what asking the issuer about tokens costs, and what the cache saves
 	@$(venv) -m tests.bench.introspection $(BENCH_ARGS)
+
+bench-verification: tools ## the check of a signature in WebAssembly; BENCH_ARGS='--inputs 1000000' compares a million
+	$(preflight) cc
+	@$(venv) -m tests.bench.verification $(BENCH_ARGS)
 
 kong-meta: ## kong/jwt_keycloak.meta.json, from the filter's schema
 	@$(PYTHON) kong/meta.py

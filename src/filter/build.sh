@@ -3,6 +3,7 @@
 #
 #   build.sh cargo ARGS...   runs cargo natively: lints, tests
 #   build.sh wasm            builds ./jwt_keycloak.wasm
+#   build.sh wasm-bin PACKAGE BIN   builds a program to run in wasm; says where it is
 #
 # For the wasm there are three ways, tried in this order:
 #   1. the toolchain has the target
@@ -12,7 +13,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 target=wasm32-wasip1
-artefact=target/$target/release/jwt_keycloak.wasm
+release=target/$target/release
+artefact=$release/jwt_keycloak.wasm
 debian_packages="rustc-web cargo-web rust-web-src rust-web-llvm lld-22 wasi-libc"
 
 pinned=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
@@ -136,7 +138,8 @@ add_target() {
     return 1
 }
 
-build_wasm() {
+# cargo_wasm ARGS...: cargo build for wasm, as the filter is built
+cargo_wasm() {
     choose_cargo
     if has_target; then
         say "wasm toolchain: $(rustc --version), $target already there"
@@ -161,15 +164,25 @@ build_wasm() {
         export CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-22
         export RUSTFLAGS="-L native=/usr/lib/wasm32-wasi -Clink-self-contained=no"
         unset CARGO_ENCODED_RUSTFLAGS
-        set -- -Zbuild-std=std,panic_abort
+        set -- "$@" -Zbuild-std=std,panic_abort
     fi
     # Both hosts have SIMD on by default, as has every wasm runtime of the last years.
     export RUSTFLAGS="${RUSTFLAGS:-} -Ctarget-feature=+simd128,+bulk-memory"
-    cargo build --release --locked -p jwt_keycloak --target $target --target-dir target "$@"
+    cargo build --release --locked --target $target --target-dir target "$@"
+}
+
+build_wasm() {
+    cargo_wasm -p jwt_keycloak
     if cmp -s $artefact jwt_keycloak.wasm; then return; fi
     # In one step: a running Envoy may be about to load it.
     cp $artefact target/jwt_keycloak.wasm
     mv target/jwt_keycloak.wasm jwt_keycloak.wasm
+}
+
+build_wasm_bin() {
+    [ $# = 2 ] || fail "usage: build.sh wasm-bin PACKAGE BIN"
+    cargo_wasm -p "$1" --bin "$2" >&2
+    echo "$release/$2.wasm"
 }
 
 command=${1:-}
@@ -177,5 +190,6 @@ command=${1:-}
 case $command in
     cargo) choose_cargo; exec cargo "$@" ;;
     wasm) build_wasm ;;
-    *) fail "usage: build.sh cargo ARGS... | wasm" ;;
+    wasm-bin) build_wasm_bin "$@" ;;
+    *) fail "usage: build.sh cargo ARGS... | wasm | wasm-bin PACKAGE BIN" ;;
 esac

@@ -5,6 +5,8 @@
 
 pub mod p256;
 pub mod rsa;
+#[cfg(any(test, target_arch = "x86_64", target_feature = "simd128"))]
+mod vector;
 
 /// A public key that is not one, or not one that is checked here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::base64url;
-use super::key::{Material, Unusable, VerificationKey};
+use super::key::{Material, P256, Rsa, Unusable, VerificationKey};
 
 impl VerificationKey {
     /// Reads a public key from a JWK. Never a secret: key sets come over the network, for all to
@@ -51,12 +51,12 @@ impl Material {
     /// 2); `None` for a secret.
     pub(super) fn members(&self) -> Option<Map<String, Value>> {
         let members: Vec<(&str, String)> = match self {
-            Self::Rsa(key) => vec![
+            Self::Rsa(Rsa { key, .. }) => vec![
                 ("kty", "RSA".to_owned()),
                 ("n", base64url::encode(&key.n().to_bytes_be())),
                 ("e", base64url::encode(&key.e().to_bytes_be())),
             ],
-            Self::P256(key) => ec("P-256", key.to_sec1_point(false).as_bytes())?,
+            Self::P256(P256 { key, .. }) => ec("P-256", key.to_sec1_point(false).as_bytes())?,
             Self::P384(key) => ec("P-384", key.to_sec1_point(false).as_bytes())?,
             Self::P521(key) => ec("P-521", key.to_sec1_point(false).as_bytes())?,
             Self::Ed25519(key) => vec![

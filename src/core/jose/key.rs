@@ -25,12 +25,29 @@ pub struct VerificationKey {
 
 #[derive(Clone, Debug)]
 pub(super) enum Material {
-    Rsa(RsaPublicKey),
-    P256(p256::ecdsa::VerifyingKey),
+    Rsa(Rsa),
+    P256(P256),
     P384(p384::ecdsa::VerifyingKey),
     P521(p521::ecdsa::VerifyingKey),
     Ed25519(ed25519_dalek::VerifyingKey),
     Hmac(Secret),
+}
+
+/// An RSA key.
+#[derive(Clone, Debug)]
+pub(super) struct Rsa {
+    pub(super) key: RsaPublicKey,
+    /// The same where it checks signatures fast; none for those of more than 4096 bits, or with a large
+    /// exponent.
+    pub(super) fast: Option<verification::rsa::PublicKey>,
+}
+
+/// A key on P-256.
+#[derive(Clone, Debug)]
+pub(super) struct P256 {
+    pub(super) key: p256::ecdsa::VerifyingKey,
+    /// The same where it checks signatures fast.
+    pub(super) fast: verification::p256::PublicKey,
 }
 
 /// Why a key cannot be used. Of a set that was fetched, the rest is used all the same.
@@ -157,12 +174,22 @@ impl Material {
         let key = RsaPublicKey::new_with_max_size(modulus, exponent, *RSA_BITS.end())
             .map_err(|_| Unusable::WeakOrOversizedRsa)?;
         debug_assert!(key.size() >= 256);
-        Ok(Self::Rsa(key))
+        let (n, e) = (key.n().to_bytes_be(), key.e().to_bytes_be());
+        let fast = verification::rsa::PublicKey::new(&n, &e).ok();
+        Ok(Self::Rsa(Rsa { key, fast }))
     }
 
     pub(super) fn p256(point: &[u8]) -> Result<Self, Unusable> {
-        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(ordinary(point)?);
-        key.map(Self::P256).map_err(|_| Unusable::BadPoint)
+        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(ordinary(point)?)
+            .map_err(|_| Unusable::BadPoint)?;
+        // SEC 1, 2.3.3: 4, x, y.
+        let point = key.to_sec1_point(false);
+        let coordinates = point.as_bytes().split_first_chunk::<1>();
+        let coordinates = coordinates.and_then(|(_, rest)| rest.split_first_chunk::<32>());
+        let (x, y) = coordinates.ok_or(Unusable::BadPoint)?;
+        let y = y.try_into().map_err(|_| Unusable::BadPoint)?;
+        let fast = verification::p256::PublicKey::new(x, y).map_err(|_| Unusable::BadPoint)?;
+        Ok(Self::P256(P256 { key, fast }))
     }
 
     pub(super) fn p384(point: &[u8]) -> Result<Self, Unusable> {
@@ -188,8 +215,8 @@ impl Material {
     /// Whether both are the same public key. Secrets are not compared.
     pub(super) fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Rsa(one), Self::Rsa(other)) => one == other,
-            (Self::P256(one), Self::P256(other)) => one == other,
+            (Self::Rsa(one), Self::Rsa(other)) => one.key == other.key,
+            (Self::P256(one), Self::P256(other)) => one.key == other.key,
             (Self::P384(one), Self::P384(other)) => one == other,
             (Self::P521(one), Self::P521(other)) => one == other,
             (Self::Ed25519(one), Self::Ed25519(other)) => one == other,

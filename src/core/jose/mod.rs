@@ -15,6 +15,7 @@ mod pem;
 mod private_jwk;
 mod private_key;
 mod private_pem;
+mod pss;
 mod secret;
 mod seeded_rng;
 mod sign;

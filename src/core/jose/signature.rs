@@ -1,13 +1,15 @@
-//! Checks of JWS signatures (RFC 7518, 3.2 to 3.5; RFC 8037, 3.1), by the RustCrypto and dalek
-//! crates.
+//! Checks of JWS signatures (RFC 7518, 3.2 to 3.5; RFC 8037, 3.1): RSA and P-256 by the kernel, the
+//! rest by the RustCrypto and dalek crates.
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use rsa::traits::PublicKeyParts as _;
-use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
+use rsa::{BigUint, Pkcs1v15Sign, Pss};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use verification::rsa::Hash;
 
 use super::algorithm::Algorithm;
-use super::key::{Material, VerificationKey};
+use super::key::{Material, Rsa, VerificationKey};
+use super::pss;
 
 /// Whether `signature` is one of `message` under `key` by `alg`. A key that does not fit the
 /// algorithm verifies nothing (RFC 8725, 3.1).
@@ -26,8 +28,10 @@ pub fn verifies(key: &VerificationKey, alg: Algorithm, message: &[u8], signature
     match &key.material {
         Material::Rsa(key) => rsa_verifies(key, alg, &digest, signature),
         // RFC 7518, 3.4: r and s at the curve's full length, one after the other, never DER.
-        Material::P256(key) => p256::ecdsa::Signature::from_slice(signature)
-            .is_ok_and(|signature| key.verify_prehash(&digest, &signature).is_ok()),
+        Material::P256(key) => match (digest.as_slice().try_into(), signature.try_into()) {
+            (Ok(digest), Ok(signature)) => key.fast.verifies(digest, signature),
+            _ => false,
+        },
         Material::P384(key) => p384::ecdsa::Signature::from_slice(signature)
             .is_ok_and(|signature| key.verify_prehash(&digest, &signature).is_ok()),
         Material::P521(key) => p521::ecdsa::Signature::from_slice(signature)
@@ -39,7 +43,27 @@ pub fn verifies(key: &VerificationKey, alg: Algorithm, message: &[u8], signature
     }
 }
 
-fn rsa_verifies(key: &RsaPublicKey, alg: Algorithm, digest: &[u8], signature: &[u8]) -> bool {
+fn rsa_verifies(rsa: &Rsa, alg: Algorithm, digest: &[u8], signature: &[u8]) -> bool {
+    let Some(key) = &rsa.fast else {
+        return crate_verifies(rsa, alg, digest, signature);
+    };
+    let pss = |is_encoding_of: fn(&[u8], &[u8], usize) -> bool| {
+        let recovered = key.recover(signature);
+        recovered.is_some_and(|encoded| is_encoding_of(digest, &encoded, rsa.key.n().bits()))
+    };
+    match alg {
+        Algorithm::Rs256 => key.verifies_pkcs1_v15(Hash::Sha256, digest, signature),
+        Algorithm::Rs384 => key.verifies_pkcs1_v15(Hash::Sha384, digest, signature),
+        Algorithm::Rs512 => key.verifies_pkcs1_v15(Hash::Sha512, digest, signature),
+        Algorithm::Ps256 => pss(pss::is_encoding_of::<Sha256>),
+        Algorithm::Ps384 => pss(pss::is_encoding_of::<Sha384>),
+        Algorithm::Ps512 => pss(pss::is_encoding_of::<Sha512>),
+        _ => false,
+    }
+}
+
+/// For keys that the kernel does not take.
+fn crate_verifies(Rsa { key, .. }: &Rsa, alg: Algorithm, digest: &[u8], signature: &[u8]) -> bool {
     // RFC 8017, 5.2.2: a representative beyond the modulus is out of range; the crate would reduce
     // it, and one signature would have two texts.
     if BigUint::from_bytes_be(signature) >= *key.n() {
