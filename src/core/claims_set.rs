@@ -238,6 +238,14 @@ mod tests {
         }
         assert!(parse(r#"{"x":[[1]]}"#).is_ok());
         assert!(ClaimsSet::parse(b"{\"x\":\"\xff\"}".to_vec(), LIMITS).is_err());
+        let large = format!(r#"{{"x":{}}}"#, "9".repeat(280));
+        assert!(parse(&large).is_ok());
+        let larger = format!(r#"{{"x":{}}}"#, "9".repeat(400));
+        let limits = Limits {
+            bytes: 500,
+            ..LIMITS
+        };
+        assert!(ClaimsSet::parse(larger.into_bytes(), limits).is_err());
         let long = format!(r#"{{"x":"{}"}}"#, "x".repeat(300));
         assert_eq!(parse(&long).unwrap_err(), JsonError::TooLarge);
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::base64url;
-use super::key::{Material, P256, Rsa, Unusable, VerificationKey};
+use super::key::{Material, P256, Unusable, VerificationKey};
 
 impl VerificationKey {
     /// Reads a public key from a JWK. Never a secret: key sets come over the network, for all to
@@ -51,10 +51,10 @@ impl Material {
     /// 2); `None` for a secret.
     pub(super) fn members(&self) -> Option<Map<String, Value>> {
         let members: Vec<(&str, String)> = match self {
-            Self::Rsa(Rsa { key, .. }) => vec![
+            Self::Rsa(rsa) => vec![
                 ("kty", "RSA".to_owned()),
-                ("n", base64url::encode(&key.n().to_bytes_be())),
-                ("e", base64url::encode(&key.e().to_bytes_be())),
+                ("n", base64url::encode(&rsa.key.n().to_bytes_be())),
+                ("e", base64url::encode(&rsa.key.e().to_bytes_be())),
             ],
             Self::P256(P256 { key, .. }) => ec("P-256", key.to_sec1_point(false).as_bytes())?,
             Self::P384(key) => ec("P-384", key.to_sec1_point(false).as_bytes())?,

@@ -25,7 +25,7 @@ pub struct VerificationKey {
 
 #[derive(Clone, Debug)]
 pub(super) enum Material {
-    Rsa(Rsa),
+    Rsa(Box<Rsa>),
     P256(P256),
     P384(p384::ecdsa::VerifyingKey),
     P521(p521::ecdsa::VerifyingKey),
@@ -176,7 +176,7 @@ impl Material {
         debug_assert!(key.size() >= 256);
         let (n, e) = (key.n().to_bytes_be(), key.e().to_bytes_be());
         let fast = verification::rsa::PublicKey::new(&n, &e).ok();
-        Ok(Self::Rsa(Rsa { key, fast }))
+        Ok(Self::Rsa(Box::new(Rsa { key, fast })))
     }
 
     pub(super) fn p256(point: &[u8]) -> Result<Self, Unusable> {

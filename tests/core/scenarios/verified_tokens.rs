@@ -155,6 +155,7 @@ fn keys_that_have_become_too_old_do_not_vouch_for_it() {
 fn each_policy_and_rule_decides_for_itself() {
     let mut configuration = configuration();
     configuration["policies"] = json!({
+        "readers": {"scope": ["Function1/read"]},
         "writers": {"scope": ["Function2/write"]},
         "edwards": {"allowed_alg": ["EdDSA"]},
         "others": {"allowed_aud": ["others"]},
@@ -167,6 +168,7 @@ fn each_policy_and_rule_decides_for_itself() {
     });
     let expected = [
         (None, "/a", None),
+        (Some("readers"), "/a", None),
         (Some("writers"), "/a", Some(Reason::MissingScope)),
         (Some("edwards"), "/a", Some(Reason::AlgorithmNotAllowed)),
         (Some("others"), "/a", Some(Reason::AudienceNotAllowed)),
