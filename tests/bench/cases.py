@@ -40,8 +40,8 @@ def configuration(rules=False, **issuer):
         "issuers": [{"iss": tokens.ISSUER, **(issuer or {"jwks": tokens.jwks()})}],
         "allowed_aud": tokens.AUDIENCE,
         "uri_param_names": [],
-        # Room for all, as jwt_authn's cache has.
-        "token_cache_size": 50_000,
+        # Room for a round's, and not for those of the warm-up, which stay new so.
+        "token_cache_size": 2500,
     }
     if rules:
         made["scope"] = [tokens.SCOPE]
