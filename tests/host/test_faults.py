@@ -9,7 +9,12 @@ from tests.host.worker import INTERNAL_FAILURE, NOT_FOUND
 # Of `make test`; a longer one: python -m tests.host.walk
 STEPS = 8_000
 
-SETTINGS = {"claims_to_headers": {"x-user": "sub"}, "claims_to_properties": {"user": "sub"}, "scope": ["email"]}
+SETTINGS = {
+    "claims_to_headers": {"x-user": "sub"},
+    "claims_to_properties": {"user": "sub"},
+    "scope": ["email"],
+    "log_decisions": "all",
+}
 
 
 @pytest.mark.parametrize("status", [NOT_FOUND, INTERNAL_FAILURE, 0x7FFFFFFF])
