@@ -66,6 +66,9 @@ impl<V> Bounded<V> {
     /// Keeps a value that takes so many octets, in place of the one of that key.
     pub fn insert(&mut self, key: Key, value: V, bytes: usize) {
         self.remove(&key);
+        if bytes > self.bounds.bytes {
+            return;
+        }
         self.make_room(1, bytes);
         self.last_number = self.last_number.wrapping_add(1);
         let number = self.last_number;
@@ -123,9 +126,17 @@ impl<V> Bounded<V> {
 
     /// Drops the oldest, until so many more have room, of so many octets.
     fn make_room(&mut self, entries: usize, bytes: usize) {
+        if self.order.len() > self.bounds.entries.saturating_mul(2) {
+            let entries = &self.entries;
+            let is_there = |(number, key): &(u64, Key)| {
+                entries
+                    .get(key)
+                    .is_some_and(|entry| entry.number == *number)
+            };
+            self.order.retain(is_there);
+        }
         while self.entries.len().saturating_add(entries) > self.bounds.entries
             || self.bytes.saturating_add(bytes) > self.bounds.bytes
-            || self.order.len() > self.bounds.entries.saturating_mul(2)
         {
             let Some((number, key)) = self.order.pop_front() else {
                 break;
@@ -181,7 +192,7 @@ mod tests {
         bounded.weigh(&key(9), 600);
         assert_eq!(has(&bounded), [8, 9]);
         bounded.insert(key(1), 1, 2000);
-        assert_eq!(has(&bounded), [0; 0], "one that is too large is not kept");
+        assert_eq!(has(&bounded), [8, 9], "one that is too large is not kept");
     }
 
     #[test]
@@ -215,6 +226,19 @@ mod tests {
             bounded.insert(key(number), number, 1);
         }
         assert_eq!(has(&bounded), (156..=255).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_that_is_renewed_all_the_time_or_too_large_pushes_no_other_out() {
+        let mut bounded = Bounded::new(BOUNDS);
+        for number in 0..=50 {
+            bounded.insert(key(number), number, 1);
+        }
+        for _ in 0..2000 {
+            bounded.insert(key(7), 7, 1);
+            bounded.insert(key(60), 60, 2000);
+        }
+        assert_eq!(has(&bounded), (0..=50).collect::<Vec<_>>());
     }
 
     #[test]

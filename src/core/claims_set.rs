@@ -10,18 +10,18 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::json::{self, JsonError, Limits, Name, Names};
+use crate::json::{self, Check, JsonError, Limits, Name, Names};
 
 /// A JSON object whose members are parsed when they are first asked for.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimsSet {
-    /// The whole document; behind it, names that stand there with escapes, or nowhere.
+    /// The whole document, or the names alone where the values have been parsed.
     text: String,
     members: Vec<Member>,
+    depth: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -41,18 +41,24 @@ impl ClaimsSet {
         if text.len() > limits.bytes {
             return Err(JsonError::TooLarge);
         }
-        let malformed = |why: String| JsonError::Malformed(why);
-        let mut text = String::from_utf8(text).map_err(|_| malformed("not UTF-8".to_owned()))?;
+        let malformed = |why: &dyn fmt::Display| JsonError::Malformed(why.to_string());
+        let text = String::from_utf8(text).map_err(|_| malformed(&"not UTF-8"))?;
         let mut source = serde_json::Deserializer::from_str(&text);
-        let (members, unescaped) = source
-            .deserialize_map(Members {
-                text: &text,
+        let names = source
+            .deserialize_map(Checked(Check {
+                depth_left: limits.depth,
+            }))
+            .and_then(|names| source.end().map(|()| names))
+            .map_err(|error| malformed(&error))?;
+        match members(&text, &names) {
+            Some(members) => Ok(Self {
+                members,
                 depth: limits.depth,
-            })
-            .and_then(|members| source.end().map(|()| members))
-            .map_err(|error| malformed(error.to_string()))?;
-        text.push_str(&unescaped);
-        Ok(Self { text, members })
+                text,
+            }),
+            // Names that are written with escapes.
+            None => json::parse_object(text.as_bytes(), limits).map(Self::from),
+        }
     }
 
     /// A claim's value.
@@ -105,7 +111,7 @@ impl ClaimsSet {
         member.value.get_or_init(|| {
             let text = self.part(&member.at);
             // It was checked: it cannot fail. If it did, the claim would be of no use to anybody.
-            let parse = || serde_json::from_str(text).unwrap_or_default();
+            let parse = || json::parse_part(text, self.depth).unwrap_or_default();
             Box::new(plain(text).unwrap_or_else(parse))
         })
     }
@@ -120,18 +126,19 @@ impl From<Map<String, Value>> for ClaimsSet {
             value: OnceCell::from(Box::new(value)),
         });
         let members = members.collect();
-        Self { text, members }
+        Self {
+            text,
+            members,
+            depth: 0,
+        }
     }
 }
 
-/// Reads the members of the outermost object, and the names that have to stand behind the text.
-struct Members<'t> {
-    text: &'t str,
-    depth: usize,
-}
+/// Reads the names of the outermost object's members, and checks their values.
+struct Checked(Check);
 
-impl<'de> Visitor<'de> for Members<'de> {
-    type Value = (Vec<Member>, String);
+impl<'de> Visitor<'de> for Checked {
+    type Value = Vec<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -139,30 +146,40 @@ impl<'de> Visitor<'de> for Members<'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Self::Value, A::Error> {
         // Keycloak's tokens have about so many.
-        let mut members = Vec::with_capacity(32);
-        let mut names = Names::default();
-        let mut unescaped = String::new();
+        let mut names = Names::with_capacity(32);
         while let Some(Name(name)) = source.next_key()? {
-            let value: &RawValue = source.next_value()?;
-            // serde_json has found where it ends, and that it is JSON. The rest:
-            json::check_inner(value.get(), self.depth).map_err(A::Error::custom)?;
-            members.push(Member {
-                name: match &name {
-                    Cow::Borrowed(name) => span(self.text, name),
-                    Cow::Owned(name) => {
-                        let Range { start, end } = append(&mut unescaped, name);
-                        let behind = short(self.text.len());
-                        behind.saturating_add(start)..behind.saturating_add(end)
-                    }
-                },
-                at: span(self.text, value.get()),
-                value: OnceCell::new(),
-            });
+            source.next_value_seed(self.0.inner()?)?;
             names.push(name);
         }
-        names.check()?;
-        Ok((members, unescaped))
+        names.check()
     }
+}
+
+/// Where the members of an object stand in its text, which is JSON; `None` if a name has escapes.
+fn members(text: &str, names: &[Cow<'_, str>]) -> Option<Vec<Member>> {
+    let mut members = Vec::with_capacity(names.len());
+    // What is before the closing brace.
+    let mut rest = text.trim_ascii_end().strip_suffix('}')?;
+    // From the last to the first, for a value ends where the next name begins.
+    for name in names.iter().rev() {
+        let Cow::Borrowed(name) = name else {
+            return None;
+        };
+        let name = span(text, name);
+        let after = rest.get(usize::try_from(name.end).ok()?..)?;
+        let value = after.strip_prefix('"')?.trim_ascii_start();
+        let value = value.strip_prefix(':')?.trim_ascii();
+        let before = rest.get(..usize::try_from(name.start).ok()?)?;
+        let before = before.strip_suffix('"')?.trim_ascii_end();
+        rest = before.strip_suffix(',').unwrap_or(before);
+        members.push(Member {
+            name,
+            at: span(text, value),
+            value: OnceCell::new(),
+        });
+    }
+    members.reverse();
+    Some(members)
 }
 
 /// A text without escapes, or a whole number: most claims that rules ask for. A parser takes longer to
@@ -216,13 +233,55 @@ mod tests {
             "" : "x" , "\u0064\"": 1e3, "é": "\\" , "big": 18446744073709551616, "max": 18446744073709551615,
             "empty": "", "quote": "\"", "zero": 0, "minus": -7, "date": 1790000000, "half": 0.5, "no": false } "#;
         let claims = parse(text).unwrap();
-        let expected: Map<String, Value> = serde_json::from_str(text).unwrap();
+        let expected = json::parse_object(text.as_bytes(), LIMITS).unwrap();
         assert_eq!(claims.to_map(), expected);
         for (name, value) in &expected {
             assert_eq!(claims.get(name), Some(value), "{name}");
         }
         assert_eq!(claims.get("c"), None);
         assert_eq!(claims.get("d"), None);
+    }
+
+    /// By a feature of serde_json's a member of this name would be the whole object.
+    #[test]
+    fn no_name_means_anything_to_the_parser() {
+        for inner in [
+            r#""{\"roles\":[\"admin\"]}""#,
+            r#""1""#,
+            "1",
+            r#""x","y":1"#,
+        ] {
+            for name in ["RawValue", "Number"] {
+                let object = format!(r#"{{"$serde_json::private::{name}":{inner}}}"#);
+                let text = format!(r#"{{"a": {object} , "b":[{object}]}}"#);
+                let expected = json::parse_object(text.as_bytes(), LIMITS).unwrap();
+                assert!(expected["a"].is_object());
+                let claims = parse(&text).unwrap();
+                assert_eq!(claims.get("a"), Some(&expected["a"]), "{text}");
+                assert_eq!(claims.to_map(), expected, "{text}");
+                let lenient = json::parse_leniently(object.as_bytes()).unwrap();
+                assert!(lenient.is_object(), "{object}");
+            }
+        }
+    }
+
+    #[test]
+    fn members_are_found_wherever_there_is_white_space() {
+        let members = [
+            r#""a":1"#,
+            r#""b":"x,\"}""#,
+            r#""c":{"d":[ ]}"#,
+            r#""":[",",{}]"#,
+        ];
+        for count in 0..=members.len() {
+            for space in ["", " ", "\t\r\n "] {
+                let members = members[..count].join(&format!("{space},{space}"));
+                let members = members.replacen(':', &format!("{space}:{space}"), 1);
+                let text = format!("{space}{{{space}{members}{space}}}{space}");
+                let expected = json::parse_object(text.as_bytes(), LIMITS).unwrap();
+                assert_eq!(parse(&text).unwrap().to_map(), expected, "{text}");
+            }
+        }
     }
 
     #[test]

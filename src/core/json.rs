@@ -49,6 +49,7 @@ pub fn parse(text: &[u8], limits: Limits) -> Result<Value, JsonError> {
     let mut source = serde_json::Deserializer::from_slice(text);
     Strict {
         depth_left: limits.depth,
+        takes_the_last: false,
     }
     .deserialize(&mut source)
     .and_then(|value| source.end().map(|()| value))
@@ -75,30 +76,31 @@ pub fn each(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.iter().chain(one)
 }
 
-/// Checks what [`parse`] checks and serde_json's scanner does not, of a value that is JSON to the
-/// scanner and stands within another one: depth, members twice, characters, the size of numbers.
-/// `depth` is that of the outer value's [`Limits`].
+/// Parses a part of a document that [`parse`] would take, or that [`Check`] has checked.
 ///
 /// # Errors
-/// What is wrong.
-pub fn check_inner(text: &str, depth: usize) -> Result<(), serde_json::Error> {
-    let bytes = text.as_bytes();
-    let is_plain = match bytes.first() {
-        Some(b'{' | b'[') => false,
-        Some(b'"') => !bytes.contains(&b'\\'),
-        // A number may be too large for any reader.
-        Some(b'-' | b'0'..=b'9') => {
-            bytes.len() < 20 && !bytes.iter().any(|b| matches!(b, b'e' | b'E'))
-        }
-        _ => true,
+/// [`JsonError`] as [`parse`].
+pub fn parse_part(text: &str, depth: usize) -> Result<Value, JsonError> {
+    let limits = Limits {
+        bytes: text.len(),
+        depth,
     };
-    if is_plain {
-        return Ok(());
-    }
-    let outer = Check { depth_left: depth };
-    outer
-        .inner()?
-        .deserialize(&mut serde_json::Deserializer::from_str(text))
+    parse(text.as_bytes(), limits)
+}
+
+/// Parses what any reader might take for JSON: of two members of one name the last. For telling what a
+/// text is, never for going by it.
+#[must_use]
+pub fn parse_leniently(text: &[u8]) -> Option<Value> {
+    /// serde_json's own.
+    const DEPTH: usize = 128;
+    let mut source = serde_json::Deserializer::from_slice(text);
+    let reader = Strict {
+        depth_left: DEPTH,
+        takes_the_last: true,
+    };
+    let value = reader.deserialize(&mut source).ok()?;
+    source.end().ok().map(|()| value)
 }
 
 /// What a value takes in memory beside itself, about.
@@ -162,13 +164,20 @@ impl<'t> Names<'t> {
     /// So many are compared one by one, more are sorted: a hostile object has thousands.
     const FEW: usize = 40;
 
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
     pub fn push(&mut self, name: Cow<'t, str>) {
         self.0.push(name);
     }
 
+    /// The names, in order.
+    ///
     /// # Errors
     /// If one stands there twice.
-    pub fn check<E: serde::de::Error>(mut self) -> Result<(), E> {
+    pub fn check<E: serde::de::Error>(self) -> Result<Vec<Cow<'t, str>>, E> {
         let is_twice = if self.0.len() <= Self::FEW {
             let mut rest = self.0.as_slice();
             std::iter::from_fn(|| {
@@ -178,24 +187,29 @@ impl<'t> Names<'t> {
             })
             .any(|is_twice| is_twice)
         } else {
-            self.0.sort_unstable();
-            let mut pairs = self.0.windows(2);
+            let mut sorted: Vec<&str> = self.0.iter().map(|name| &**name).collect();
+            sorted.sort_unstable();
+            let mut pairs = sorted.windows(2);
             pairs.any(|pair| matches!(pair, [one, other] if one == other))
         };
         if is_twice {
             return Err(E::custom("an object has a member twice"));
         }
-        Ok(())
+        Ok(self.0)
     }
 }
 
 /// As [`Strict`], and builds nothing.
-struct Check {
-    depth_left: usize,
+pub struct Check {
+    pub depth_left: usize,
 }
 
 impl Check {
-    fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
+    /// For what stands within it.
+    ///
+    /// # Errors
+    /// If it is nested too deeply.
+    pub fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
         inner(self.depth_left).map(|depth_left| Self { depth_left })
     }
 }
@@ -250,17 +264,23 @@ impl<'de> Visitor<'de> for Check {
             names.push(name);
             members.next_value_seed(self.inner()?)?;
         }
-        names.check()
+        names.check().map(drop)
     }
 }
 
+/// Never by `Value`'s own `Deserialize`: by features that any crate may switch on, that reads members
+/// with certain names as something else.
 struct Strict {
     depth_left: usize,
+    takes_the_last: bool,
 }
 
 impl Strict {
     fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
-        inner(self.depth_left).map(|depth_left| Self { depth_left })
+        inner(self.depth_left).map(|depth_left| Self {
+            depth_left,
+            ..*self
+        })
     }
 }
 
@@ -319,7 +339,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(self.inner()?)?;
-            if object.insert(name, value).is_some() {
+            if object.insert(name, value).is_some() && !self.takes_the_last {
                 return Err(A::Error::custom("an object has a member twice"));
             }
         }

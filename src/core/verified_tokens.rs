@@ -64,6 +64,14 @@ pub struct Permitted {
     pub line: Option<Rc<str>>,
 }
 
+impl Permitted {
+    fn bytes(&self) -> usize {
+        const REST: usize = 300;
+        let line = self.line.as_ref().map_or(0, |line| line.len());
+        self.told.bytes().saturating_add(line).saturating_add(REST)
+    }
+}
+
 impl VerifiedToken {
     #[must_use]
     pub fn new(
@@ -102,11 +110,16 @@ impl VerifiedToken {
         }
     }
 
-    /// What it takes in memory, about, with a decision or two.
+    /// What it takes in memory, about.
     fn bytes(&self) -> usize {
-        const REST: usize = 600;
-        let read = self.claims.bytes();
-        self.text.len().saturating_add(read).saturating_add(REST)
+        const REST: usize = 400;
+        let own = self.text.len().saturating_add(self.claims.bytes());
+        let own = own.saturating_add(REST);
+        let Ok(permitted) = self.permitted.try_borrow() else {
+            return own;
+        };
+        let decisions = permitted.iter().map(|(_, permitted)| permitted.bytes());
+        decisions.fold(own, usize::saturating_add)
     }
 }
 
@@ -155,14 +168,19 @@ impl VerifiedTokens {
     pub fn admitted(&mut self, token: &Rc<VerifiedToken>) {
         if let Some(key) = key_of(&token.text) {
             self.refused.remove(&key);
-            self.admitted.insert(key, Rc::clone(token), token.bytes());
+            keep(&mut self.admitted, key, token);
         }
     }
 
-    /// Keeps one that was not.
+    /// Keeps one that was not, unless it was let through elsewhere.
     pub fn refused(&mut self, token: &Rc<VerifiedToken>) {
         if let Some(key) = key_of(&token.text) {
-            self.refused.insert(key, Rc::clone(token), token.bytes());
+            let is_it = |kept: &Rc<VerifiedToken>| Rc::ptr_eq(kept, token);
+            if self.admitted.get(&key).is_some_and(is_it) {
+                self.admitted.weigh(&key, token.bytes());
+            } else {
+                keep(&mut self.refused, key, token);
+            }
         }
     }
 
@@ -176,6 +194,15 @@ impl VerifiedTokens {
         self.admitted
             .remove_if(|token| !counts(token) || has_ended(token));
         self.refused.remove_if(|token| !counts(token));
+    }
+}
+
+/// More of it may have been parsed and decided since it was put there.
+fn keep(kept: &mut Bounded<Rc<VerifiedToken>>, key: Key, token: &Rc<VerifiedToken>) {
+    if kept.get(&key).is_some_and(|kept| Rc::ptr_eq(kept, token)) {
+        kept.weigh(&key, token.bytes());
+    } else {
+        kept.insert(key, Rc::clone(token), token.bytes());
     }
 }
 

@@ -189,6 +189,20 @@ impl CallerRules {
 }
 
 impl Told {
+    /// What it takes in memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const EACH: usize = 60;
+        let header = |edit: &HeaderEdit| match edit {
+            HeaderEdit::Set(name, value) => name.len().saturating_add(value.len()),
+            HeaderEdit::Remove(name) | HeaderEdit::Hide(name) => name.len(),
+        };
+        let property = |(name, value): &(String, Vec<u8>)| name.len().saturating_add(value.len());
+        let headers = self.headers.iter().map(header);
+        let all = headers.chain(self.properties.iter().map(property));
+        all.fold(0, |sum, one| sum.saturating_add(one).saturating_add(EACH))
+    }
+
     fn consumer(&mut self, consumer: &Consumer) {
         let tags = consumer.tags.join(",");
         for (name, property, value) in [

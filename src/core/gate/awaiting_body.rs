@@ -105,9 +105,10 @@ impl Gate {
     ) -> Step {
         self.forget_unusable(&judgement, &pending);
         let uma = self.uma_challenge(&judgement, &pending);
-        // Whoever was asked may say something else the next time.
-        let was_asked = !pending.findings.is_empty();
-        let (verified, known) = (pending.findings.take_verified(), pending.known);
+        // Whoever was asked may say something else the next time, and each request may want something
+        // else.
+        let holds_again = pending.findings.is_empty() && pending.intake.demand.is_none();
+        let token = pending.findings.take_verified().or(pending.known);
         let (name, intake) = (pending.policy, pending.intake);
         let Some(policy) = self.settings.policy(name.as_deref()) else {
             return Step::Decided(self.misconfigured(intake.is_grpc, effects));
@@ -116,14 +117,14 @@ impl Gate {
         let place = place(policy, &intake);
         match self.conclude(policy, intake, judgement, now, &mut recorded) {
             Conclusion::GoesUp(admitted, permitted) => {
-                let decided = permitted
-                    .filter(|_| !was_asked)
-                    .map(|permitted| (place, permitted));
-                self.remember(verified, known, decided);
+                let is_admitted = permitted.is_some();
+                let decided = permitted.filter(|_| holds_again);
+                let decided = decided.map(|permitted| (place, permitted));
+                self.remember(token, decided, is_admitted);
                 self.go_up(id, name, *admitted, recorded, now, effects)
             }
             Conclusion::Refused(mut refusal) => {
-                self.remember(verified, known, None);
+                self.remember(token, None, false);
                 refusal.uma = uma;
                 effects.record(recorded);
                 Step::Decided(Decision::Reply(refusal))

@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::config::policy::Policy;
 use crate::event::RequestId;
 use crate::intake::Intake;
+use crate::jose::jwk_set::JwkSet;
 use crate::keys::cache::KeyCache;
 use crate::metrics::{Measure, NONE, Outcome};
 use crate::request::Request;
@@ -56,23 +57,23 @@ impl Gate {
         self.go_up(id, request.policy.clone(), admitted, recorded, now, effects)
     }
 
-    /// Keeps a token that was verified, and what was decided about it.
+    /// Keeps a token that was verified, and what was decided about it where that holds again.
     pub(super) fn remember(
         &mut self,
-        verified: Option<Rc<VerifiedToken>>,
-        known: Option<Rc<VerifiedToken>>,
+        token: Option<Rc<VerifiedToken>>,
         decided: Option<(Place, Rc<Permitted>)>,
+        is_admitted: bool,
     ) {
-        let Some(token) = verified.as_ref().or(known.as_ref()) else {
+        let Some(token) = token else {
             return;
         };
-        match decided {
-            Some((place, permitted)) => {
-                token.permit(place, permitted);
-                self.verified_tokens.admitted(token);
-            }
-            None if verified.is_some() => self.verified_tokens.refused(token),
-            None => {}
+        if let Some((place, permitted)) = decided {
+            token.permit(place, permitted);
+        }
+        if is_admitted {
+            self.verified_tokens.admitted(&token);
+        } else {
+            self.verified_tokens.refused(&token);
         }
     }
 
@@ -105,8 +106,11 @@ pub(super) fn counts(
     let configured = settings.issuers.get(token.issuer);
     let is_configured = || configured.is_some_and(|issuer| issuer.keys.holds(&token.key));
     let fetched = || caches.get(token.issuer)?.as_ref()?.usable(now);
-    token.key.is_valid_at(now)
-        && (fetched().is_some_and(|keys| keys.holds(&token.key)) || is_configured())
+    let vouches = |keys: &JwkSet| match token.kid {
+        Some(_) => keys.holds(&token.key),
+        None => keys.selects(&token.key, token.alg, now),
+    };
+    token.key.is_valid_at(now) && (fetched().is_some_and(vouches) || is_configured())
 }
 
 /// Where a request is decided.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::jose::base64url;
-use crate::json::each;
+use crate::json::{self, each};
 use crate::time::UnixMillis;
 
 /// What a JWT that has not ended, by its own word, says of whom it is for.
@@ -20,7 +20,7 @@ pub enum Audience {
 #[must_use]
 pub fn of_others(token: &str, client_id: &str, now: UnixMillis) -> Option<Audience> {
     let payload = token.split('.').nth(1).and_then(base64url::decode)?;
-    let Ok(Value::Object(claims)) = serde_json::from_slice(&payload) else {
+    let Some(Value::Object(claims)) = json::parse_leniently(&payload) else {
         return None;
     };
     let exp = claims.get("exp").and_then(UnixMillis::from_numeric_date)?;

@@ -82,6 +82,18 @@ impl JwkSet {
         self.keys.iter().any(|own| Rc::ptr_eq(own, key))
     }
 
+    /// Whether a token without a `kid` would still be verified by this very key.
+    #[must_use]
+    pub fn selects(&self, key: &Rc<VerificationKey>, alg: Algorithm, now: UnixMillis) -> bool {
+        let header = Header {
+            alg: alg.name().to_owned(),
+            kid: None,
+            typ: None,
+        };
+        let selected = self.select(&header, alg, now).unwrap_or_default();
+        selected.iter().any(|own| Rc::ptr_eq(own, key))
+    }
+
     /// Reads a set and says which of its keys were left out.
     ///
     /// # Errors

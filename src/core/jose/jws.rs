@@ -51,7 +51,7 @@ pub fn may_be_opaque(token: &str) -> bool {
         .split('.')
         .next()
         .and_then(base64url::decode_leniently)
-        .and_then(|header| serde_json::from_slice(&header).ok());
+        .and_then(|header| json::parse_leniently(&header));
     let Some(Value::Object(header)) = header else {
         return true;
     };

@@ -122,6 +122,27 @@ fn a_key_that_its_issuer_withdrew_takes_it_along() {
     }
 }
 
+/// Which key a token without a `kid` is meant for is not guessed, whoever came before.
+#[test]
+fn one_without_a_kid_becomes_ambiguous_with_a_second_key() {
+    for host in HOSTS {
+        let mut sim = warm(host, 1);
+        let sign = |input: &[u8]| P256_A.sign("ES256", input);
+        let header = json!({"alg": "ES256", "typ": "JWT"});
+        let mut token = Token {
+            text: tokens::forge(&header, &tokens::claims(ISSUER), sign),
+            genuine: true,
+        };
+        for _ in 0..2 {
+            assert_eq!(outcome(&mut sim, &token), None);
+        }
+        sim.provider().keys.push(P256_B.jwk());
+        sim.run_for(seconds(310));
+        token.genuine = false;
+        assert_eq!(outcome(&mut sim, &token), Some(Reason::AmbiguousKey));
+    }
+}
+
 /// Keycloak does not do that; other issuers do.
 #[test]
 fn another_key_under_the_same_name_does_not_vouch_for_it() {
