@@ -1,4 +1,4 @@
-//! RSA: Wycheproof's vectors, inputs at edges, and what two other implementations say of made-up ones.
+//! RSA: Wycheproof's vectors, inputs at edges, and what other implementations say of made-up ones.
 
 use jwt_keycloak_verification_tests::random::Random;
 use jwt_keycloak_verification_tests::rsa::{HASHES, Key, check, emit, encoded};
@@ -88,5 +88,48 @@ fn one_byte_of_the_padding_is_altered() {
         // Of another length than the hash function's
         assert!(!ours.verifies_pkcs1_v15(hash, &digest[1..], &key.signature(&good)));
         assert!(!ours.verifies_pkcs1_v15(hash, &[], &key.signature(&good)));
+    }
+}
+
+/// RFC 8017, 8.2.2, step 1: even if what is missing is a zero
+#[test]
+fn a_signature_is_as_long_as_the_modulus() {
+    let mut random = Random::new(5);
+    for e in [3, 0x1_0001] {
+        let key = Key::new(&mut random, 2048, e);
+        let ours = PublicKey::new(&key.modulus(), &key.exponent()).unwrap();
+        // As a string, too, what is left should be below the modulus.
+        let (digest, signature) = loop {
+            let digest = random.bytes(32);
+            let signature = key.signature(&encoded(Hash::Sha256, &digest, 256));
+            if signature[0] == 0 && signature[1] < 0x80 {
+                break (digest, signature);
+            }
+        };
+        let longer = [&[0], signature.as_slice()].concat();
+        assert!(ours.verifies_pkcs1_v15(Hash::Sha256, &digest, &signature));
+        for other in [&signature[1..], longer.as_slice()] {
+            assert!(!ours.verifies_pkcs1_v15(Hash::Sha256, &digest, other));
+            assert_eq!(ours.recover(other), None);
+        }
+    }
+}
+
+#[test]
+fn a_digest_is_as_long_as_its_hash_functions() {
+    let mut random = Random::new(6);
+    for e in [3, 0x1_0001] {
+        let key = Key::new(&mut random, 2048, e);
+        let ours = PublicKey::new(&key.modulus(), &key.exponent()).unwrap();
+        for (hash, length) in HASHES.into_iter().zip([32, 48, 64]) {
+            // One that is as a number what is left of it
+            let mut digest = random.bytes(length);
+            digest[0] = 0;
+            let shorter = &digest[1..];
+            for message in [digest.as_slice(), shorter] {
+                let signature = key.signature(&encoded(hash, message, 256));
+                assert!(!ours.verifies_pkcs1_v15(hash, shorter, &signature));
+            }
+        }
     }
 }

@@ -4,9 +4,8 @@
 //!
 //! Quotients are found in floating point: for a step from (a, b) to (b, a - q b) with x = a/b, the
 //! next ratio is 1/(x - q). A double gives the quotients until the factors that they make up have
-//! nearly half its 53 bits; only then are the long integers brought up to date. However wrong a quotient
-//! is, the steps are unimodular, so the greatest common divisor, and what the cofactors say, stays
-//! right: precision concerns the speed alone.
+//! nearly half its 53 bits; then the long integers are brought up to date. However wrong a quotient
+//! is, the steps are unimodular, so an inverse that is found is one: precision concerns the speed.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -23,7 +22,7 @@ const LARGEST_FACTOR: f64 = (1 << 25) as f64;
 /// From here on a ratio has hardly bits for a second quotient.
 const LARGEST_RATIO: f64 = (1 << 24) as f64;
 /// Every round takes a step, and the first one of a round halves b but for 2^-26 of it; where the
-/// ratio is large, a round takes 24 bits at least off a. Hardly ever are more than 12 needed.
+/// ratio is large, two rounds take 24 bits at least off a. Hardly ever are more than 12 needed.
 const MOST_ROUNDS: u32 = 600;
 
 /// Some y with x y = 1 modulo the prime `modulus`, below 2^260 in size; none if x is 0 modulo it.

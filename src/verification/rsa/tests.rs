@@ -6,6 +6,8 @@
     reason = "as in the arithmetics themselves"
 )]
 
+mod signatures;
+
 use super::key::Key;
 use super::modulus::{Modulus, power_of_two};
 use super::{Hash, encoding, plain, simd};
@@ -52,36 +54,43 @@ fn limbs(bytes: &[u8]) -> Vec<u64> {
     bytes.rchunks(4).map(limb).collect()
 }
 
+/// a + b modulo n, both below it
+fn sum_of(a: &[u64], b: &[u64], n: &[u64]) -> Vec<u64> {
+    let limb = |number: &[u64], at| number.get(at).copied().unwrap_or(0);
+    let (mut carry, mut borrow) = (0, 0);
+    let (mut sum, mut reduced) = (vec![0; n.len()], vec![0; n.len()]);
+    // And a limb more, for a carry
+    for at in 0..=n.len() {
+        carry += limb(a, at) + limb(b, at);
+        let difference = (carry & 0xffff_ffff) as i64 - limb(n, at) as i64 - borrow;
+        borrow = i64::from(difference < 0);
+        if at < n.len() {
+            sum[at] = carry & 0xffff_ffff;
+            reduced[at] = difference as u64 & 0xffff_ffff;
+        }
+        carry >>= 32;
+    }
+    if borrow == 0 { reduced } else { sum }
+}
+
 /// a b modulo n, bit by bit
 fn product_of(a: &[u64], b: &[u64], n: &[u64]) -> Vec<u64> {
-    let mut sum = vec![0; n.len() + 1];
-    let add = |sum: &mut Vec<u64>, number: &[u64]| {
-        let mut carry = 0;
-        for at in 0..sum.len() {
-            carry += sum[at] + number.get(at).unwrap_or(&0);
-            sum[at] = carry & 0xffff_ffff;
-            carry >>= 32;
-        }
-        let mut borrow = 0;
-        let mut reduced = sum.clone();
-        for at in 0..sum.len() {
-            let difference = sum[at] as i64 - *n.get(at).unwrap_or(&0) as i64 - borrow;
-            reduced[at] = difference as u64 & 0xffff_ffff;
-            borrow = i64::from(difference < 0);
-        }
-        if borrow == 0 {
-            *sum = reduced;
-        }
-    };
+    let mut product = vec![0; n.len()];
     for bit in (0..32 * a.len()).rev() {
-        let doubled = sum.clone();
-        add(&mut sum, &doubled);
+        product = sum_of(&product, &product, n);
         if a[bit / 32] >> (bit % 32) & 1 == 1 {
-            add(&mut sum, b);
+            product = sum_of(&product, b, n);
         }
     }
-    sum.truncate(n.len());
-    sum
+    product
+}
+
+/// Big-endian
+fn bytes_of(limbs: &[u64], length: usize) -> Vec<u8> {
+    let bytes = limbs.iter().flat_map(|limb| (*limb as u32).to_le_bytes());
+    let mut bytes: Vec<u8> = bytes.take(length).collect();
+    bytes.reverse();
+    bytes
 }
 
 fn power(base: &[u8], exponent: u32, modulus: &[u8]) -> Vec<u8> {
@@ -93,11 +102,7 @@ fn power(base: &[u8], exponent: u32, modulus: &[u8]) -> Vec<u8> {
             power = product_of(&power, &base, &modulus_limbs);
         }
     }
-    let bytes: Vec<u8> = power
-        .iter()
-        .flat_map(|limb| (*limb as u32).to_le_bytes())
-        .collect();
-    bytes.into_iter().take(modulus.len()).rev().collect()
+    bytes_of(&power, modulus.len())
 }
 
 const LENGTHS: [usize; 12] = [
@@ -175,6 +180,65 @@ fn both_arithmetics_give_the_same_answers() {
         assert_eq!(other.recover(&modulus), None);
     }
     assert_eq!(encoding::encoded(Hash::Sha512, &[7; 64], 256).len(), 256);
+}
+
+#[test]
+fn both_arithmetics_know_a_signature() {
+    know_a_signature::<simd::Modulus>();
+    know_a_signature::<plain::Modulus>();
+}
+
+fn know_a_signature<M: Modulus>() {
+    let bytes = |hex: &str| -> Vec<u8> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap() as u8;
+        let pairs = hex.as_bytes().as_chunks().0.iter();
+        pairs
+            .map(|[high, low]| digit(high) << 4 | digit(low))
+            .collect()
+    };
+    let key = Key::<M>::new(&bytes(signatures::MODULUS), &[1, 0, 1]).unwrap();
+    for (hash, signature) in Hash::ALL.into_iter().zip(signatures::SIGNATURES) {
+        let signature = bytes(signature);
+        let digest: Vec<u8> = (1..=hash.length() as u8).collect();
+        assert!(key.verifies_pkcs1_v15(hash, &digest, &signature));
+        for at in 0..digest.len() {
+            let mut other = digest.clone();
+            other[at] ^= 0x80;
+            assert!(!key.verifies_pkcs1_v15(hash, &other, &signature));
+        }
+    }
+}
+
+#[test]
+fn both_arithmetics_compare_products() {
+    compare_products::<simd::Modulus>();
+    compare_products::<plain::Modulus>();
+}
+
+/// a b = c d + e modulo n, with numbers as they come, so that sums have carries
+fn compare_products<M: Modulus>() {
+    let mut random = Random(4);
+    for bits in LENGTHS {
+        let modulus = random.modulus(bits);
+        let [a, b, d] = [(); 3].map(|()| random.below(&modulus));
+        let c = random.bytes(64);
+        let n = limbs(&modulus);
+        let mut minus_one = n.clone();
+        minus_one[0] -= 1;
+        let minus_cd = product_of(&product_of(&limbs(&c), &limbs(&d), &n), &minus_one, &n);
+        let ab = product_of(&limbs(&a), &limbs(&b), &n);
+        let e = sum_of(&ab, &minus_cd, &n);
+        let arithmetic = M::new(&modulus, bits);
+        let [one, two, short, factor] = [&a, &b, &c, &d].map(|bytes| arithmetic.number(bytes));
+        let is_product = |e: &[u64]| {
+            let summand = arithmetic.summand(&arithmetic.number(&bytes_of(e, modulus.len())));
+            let factor = arithmetic.factor(&factor);
+            arithmetic.is_product([&one, &two], &short, &factor, &summand)
+        };
+        assert!(is_product(&e), "{bits}");
+        assert!(!is_product(&sum_of(&e, &[1], &n)), "{bits}");
+        assert!(!is_product(&sum_of(&e, &minus_one, &n)), "{bits}");
+    }
 }
 
 /// Digits as large as can be, of one sign and of both, for which sums have to be made in parts.

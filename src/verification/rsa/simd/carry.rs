@@ -9,9 +9,11 @@
 //!    goes one column up.
 //!
 //! How large digits get: let them be at most D. A column has at most 320 products of two digits, so
-//! its sums, into however many parts they are split, are at most S = 320 D^2 together. In a Montgomery
-//! reduction columns of T, in 5 parts at most, and of q n, in 3 at most, meet. So
-//! |h| <= 2 S / 2^26 + 8 + 2 and D <= 2^12 + |h|, which D = 4290 fulfils: S / 2^26 is 87.8.
+//! its sums, in however many parts, are at most S = 320 D^2 together. In a Montgomery reduction
+//! columns of T, in 5 parts at most, and of q n, in 3 at most, meet. So |h| <= 2 S / 2^26 + 8 + 2
+//! and D <= 2^12 + |h|, which D = 4290 fulfils: S / 2^26 is 87.8. `is_product` has 48 products with
+//! a digest's digits besides, in a part of their own, and T in 3. Digits of a digest and of n are at
+//! most 2^12; so |h| <= (S + (48 + 320) 2^12 D) / 2^26 + 7 + 2 < 194 there, and D is 4290 again.
 //!
 //! What 32 bits hold: a pair of products is at most 2 D^2, and 56 pairs 2.07e9, below 2^31 = 2.147e9.
 //! That is the worst case, and most numbers are far from it: `product` and `square` add more where
