@@ -24,7 +24,7 @@ const LIMITS: Limits = Limits {
     depth: 16,
 };
 
-/// So many verified tokens are kept unless the configuration says otherwise: 20 MB at most.
+/// So many verified tokens are kept unless the configuration says otherwise: some 25 MB.
 const TOKENS: usize = 5000;
 const MAX_TOKENS: f64 = 100_000.0;
 
