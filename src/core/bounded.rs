@@ -66,7 +66,7 @@ impl<V> Bounded<V> {
     /// Keeps a value that takes so many octets, in place of the one of that key.
     pub fn insert(&mut self, key: Key, value: V, bytes: usize) {
         self.remove(&key);
-        if bytes > self.bounds.bytes {
+        if bytes > self.bounds.bytes || self.bounds.entries == 0 {
             return;
         }
         self.make_room(1, bytes);
@@ -81,7 +81,6 @@ impl<V> Bounded<V> {
         };
         self.entries.insert(key, entry);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.make_room(0, 0);
     }
 
     /// Says what a value takes that was not known when it was put here.
@@ -126,7 +125,7 @@ impl<V> Bounded<V> {
 
     /// Drops the oldest, until so many more have room, of so many octets.
     fn make_room(&mut self, entries: usize, bytes: usize) {
-        if self.order.len() > self.bounds.entries.saturating_mul(2) {
+        if self.order.len() >= self.bounds.entries.saturating_mul(2) {
             let entries = &self.entries;
             let is_there = |(number, key): &(u64, Key)| {
                 entries

@@ -116,9 +116,7 @@ pub fn bytes_of(value: &Value) -> usize {
     }
 }
 
-/// The same of an object's member.
-#[must_use]
-pub fn bytes_of_member((name, value): (&String, &Value)) -> usize {
+fn bytes_of_member((name, value): (&String, &Value)) -> usize {
     const MEMBER: usize = 120;
     let value = bytes_of(value).saturating_add(name.len());
     value.saturating_add(MEMBER)

@@ -152,16 +152,11 @@ impl VerifiedTokens {
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Rc<VerifiedToken>> {
         let key = key_of(text)?;
-        let found = self
-            .admitted
-            .recall(&key)
-            .filter(|found| *found.text == *text);
-        let found = found.or_else(|| {
-            self.refused
-                .recall(&key)
-                .filter(|found| *found.text == *text)
-        });
-        found.cloned()
+        let is_it = |found: &&Rc<VerifiedToken>| *found.text == *text;
+        let mut places = [&self.admitted, &self.refused].into_iter();
+        places
+            .find_map(|kept| kept.recall(&key).filter(is_it))
+            .cloned()
     }
 
     /// Keeps one that was let through.

@@ -308,9 +308,6 @@ impl Instance {
         for line in effects.log {
             log::log!(line.level, "{}", line.text);
         }
-        for line in effects.explained {
-            log::debug!("{line}");
-        }
         self.with_gate(|gate| {
             let issuers = &gate.settings().issuers;
             let label = |issuer: usize| issuers.get(issuer).map_or(NONE, |i| &i.label);

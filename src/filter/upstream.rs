@@ -134,8 +134,7 @@ fn overwrite<'e>(
 
 /// Whether a field of this name is there; an error if there are several.
 fn is_there(name: &str, fields: &Fields) -> Result<bool, Failed> {
-    let same = |(field, _): &(&[u8], &[u8])| field.eq_ignore_ascii_case(name.as_bytes());
-    match fields.iter().filter(same).count() {
+    match fields.values(name).count() {
         0 => Ok(false),
         1 => Ok(true),
         _ => Err(Failed::Field(name.to_owned())),

@@ -4,6 +4,8 @@
 //! a key alone is made once, when the key is loaded, for a gateway has few keys and they live long.
 
 pub mod p256;
+#[cfg(test)]
+mod random;
 pub mod rsa;
 #[cfg(any(test, target_arch = "x86_64", target_feature = "simd128"))]
 mod vector;

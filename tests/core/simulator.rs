@@ -652,11 +652,6 @@ impl Simulation {
         self.log
             .extend(effects.log.into_iter().map(|line| (now, line)));
         self.measures.extend(effects.measures);
-        let explained = effects.explained.into_iter().map(|line| LogLine {
-            level: log::Level::Debug,
-            text: line.to_string(),
-        });
-        self.log.extend(explained.map(|line| (now, line)));
         for (id, decision) in effects.decisions {
             assert_eq!(
                 self.requests[&id].worker, worker,

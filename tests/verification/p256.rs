@@ -12,8 +12,9 @@ use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use sha2::{Digest, Sha256};
 use std::hint::black_box;
 use std::io::{ErrorKind, Read};
-use std::time::Instant;
 use verification::p256::PublicKey;
+
+use crate::stopwatch::medians;
 
 #[cfg(not(target_family = "wasm"))]
 pub use inputs::emit;
@@ -56,7 +57,6 @@ pub fn check(input: &mut dyn Read) -> Result<u64, String> {
 /// Median microseconds of a verification. A round takes some milliseconds, less than the scheduler
 /// gives at a time, so that on a busy machine most are not interrupted: let there be some hundreds.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "a stopwatch")]
 pub fn speed(rounds: usize) -> Vec<(&'static str, f64)> {
     use p256::ecdsa::SigningKey;
     use p256::ecdsa::signature::hazmat::PrehashSigner;
@@ -82,39 +82,33 @@ pub fn speed(rounds: usize) -> Vec<(&'static str, f64)> {
             .verify_prehash(&signed[i].0, &signed[i].1)
             .unwrap()
     };
-    #[allow(clippy::type_complexity, reason = "a table that is used once")]
-    let measures: [(&str, usize, &dyn Fn(usize)); 5] = [
-        ("kernel", 50, &by_kernel),
-        ("crate", 2, &by_crate),
-        ("kernel with SHA-256", 50, &|i| {
-            let digest: [u8; 32] = Sha256::digest(&messages[i]).into();
-            assert!(key.verifies(&digest, &bytes[i]));
-        }),
-        ("crate with SHA-256", 2, &|i| {
-            let digest = Sha256::digest(&messages[i]);
-            verifying.verify_prehash(&digest, &signed[i].1).unwrap();
-        }),
-        // With the first verification, as that makes the table.
-        ("load a key", 1, &|i| {
-            let key = PublicKey::new(black_box(x.as_ref()), y.as_ref()).unwrap();
-            assert!(key.verifies(&signed[i].0, &bytes[i]));
-        }),
-    ];
-    let mut times = measures.map(|_| Vec::new());
-    for _ in 0..rounds {
-        for ((_, count, measured), times) in measures.iter().zip(&mut times) {
-            let start = Instant::now();
-            for i in 0..*count {
-                measured(black_box(i % messages.len()));
-            }
-            times.push(start.elapsed().as_secs_f64() * 1e6 / *count as f64);
-        }
-    }
-    let median = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
+    let turn = |count: &mut usize| {
+        *count = (*count + 1) % messages.len();
+        black_box(*count)
     };
-    (measures.iter().map(|(name, ..)| *name))
-        .zip(times.map(median))
-        .collect()
+    let mut turns = [0; 5];
+    let [one, two, three, four, five] = &mut turns;
+    medians(
+        rounds,
+        &mut [
+            ("kernel", 50, &mut || by_kernel(turn(one))),
+            ("crate", 2, &mut || by_crate(turn(two))),
+            ("kernel with SHA-256", 50, &mut || {
+                let i = turn(three);
+                let digest: [u8; 32] = Sha256::digest(&messages[i]).into();
+                assert!(key.verifies(&digest, &bytes[i]));
+            }),
+            ("crate with SHA-256", 2, &mut || {
+                let i = turn(four);
+                let digest = Sha256::digest(&messages[i]);
+                verifying.verify_prehash(&digest, &signed[i].1).unwrap();
+            }),
+            // With the first verification, as that makes the table.
+            ("load a key", 1, &mut || {
+                let i = turn(five);
+                let key = PublicKey::new(black_box(x.as_ref()), y.as_ref()).unwrap();
+                assert!(key.verifies(&signed[i].0, &bytes[i]));
+            }),
+        ],
+    )
 }

@@ -1,24 +1,24 @@
 //! Numbers that look random and are the same each time.
 
-/// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled",
-/// 2016)
+/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        // The state must not be 0, and seeds next to each other should not begin alike.
-        let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        random.word();
-        random
+        Self(seed)
     }
 
     pub fn word(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    pub fn once_in_two(&mut self) -> bool {
+        self.word() & 1 == 1
     }
 
     pub fn below(&mut self, limit: usize) -> usize {
@@ -28,4 +28,14 @@ impl Random {
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| (self.word() >> 56) as u8).collect()
     }
+
+    pub fn array<const LENGTH: usize>(&mut self) -> [u8; LENGTH] {
+        std::array::from_fn(|_| (self.word() >> 56) as u8)
+    }
+}
+
+/// So many made-up inputs a test compares: as many as `DIFFERENTIAL_INPUTS` tells.
+#[must_use]
+pub fn inputs(otherwise: usize) -> usize {
+    std::env::var("DIFFERENTIAL_INPUTS").map_or(otherwise, |count| count.parse().expect("a number"))
 }

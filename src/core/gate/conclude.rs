@@ -17,7 +17,7 @@ use crate::inquiry::question::Purpose;
 use crate::intake::Intake;
 use crate::judge::{Judgement, Verdict};
 use crate::keys::cache::KeyCache;
-use crate::metrics::{Measure, NONE, Outcome};
+use crate::metrics::{NONE, Outcome};
 use crate::refusal::{Reason, Refusal};
 use crate::request::HeaderEdit;
 use crate::time::{Millis, UnixMillis};
@@ -290,27 +290,18 @@ impl Gate {
         policy: &Policy,
         effects: &mut Effects,
     ) -> Option<Rc<str>> {
-        effects.measures.push(Measure::Request {
-            issuer: known.issuer,
-            outcome,
-            reason,
-        });
         // Of those that pass there are many, and a line takes longer than the rest of most of them.
         let is_refused = matches!(outcome, Outcome::Refused | Outcome::Reported);
         let is_asked_for = is_refused || self.settings.logs_every_decision;
         let explain = || explain::decision(outcome, reason, known, &self.settings, policy).into();
-        let line = is_asked_for.then(explain);
-        effects.explained.extend(line.clone());
+        let line: Option<Rc<str>> = is_asked_for.then(explain);
+        effects.decided(known.issuer, outcome, reason, line.as_deref());
         line
     }
 
     pub(super) fn misconfigured(&self, is_grpc: bool, effects: &mut Effects) -> Decision {
         let reason = Reason::Misconfigured;
-        effects.measures.push(Measure::Request {
-            issuer: None,
-            outcome: Outcome::Refused,
-            reason: reason.row().label,
-        });
+        effects.decided(None, Outcome::Refused, reason.row().label, None);
         self.base_refusal(reason, is_grpc)
     }
 

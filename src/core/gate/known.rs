@@ -10,7 +10,7 @@ use crate::event::RequestId;
 use crate::intake::Intake;
 use crate::jose::jwk_set::JwkSet;
 use crate::keys::cache::KeyCache;
-use crate::metrics::{Measure, NONE, Outcome};
+use crate::metrics::{NONE, Outcome};
 use crate::request::Request;
 use crate::time::{Millis, UnixMillis};
 use crate::verified_tokens::{Permitted, Place, VerifiedToken};
@@ -47,12 +47,8 @@ impl Gate {
         effects: &mut Effects,
     ) -> Step {
         let mut recorded = Effects::default();
-        recorded.measures.push(Measure::Request {
-            issuer: Some(permitted.issuer),
-            outcome: Outcome::Allowed,
-            reason: NONE,
-        });
-        recorded.explained.extend(permitted.line.clone());
+        let issuer = Some(permitted.issuer);
+        recorded.decided(issuer, Outcome::Allowed, NONE, permitted.line.as_deref());
         let admitted = goes_up(&permitted, intake);
         self.go_up(id, request.policy.clone(), admitted, recorded, now, effects)
     }

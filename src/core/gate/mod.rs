@@ -29,7 +29,7 @@ use crate::intake::Intake;
 use crate::keys::cache::{KeyCache, Next};
 use crate::keys::shared::SharedData;
 use crate::keys::source::HttpUrl;
-use crate::metrics::Measure;
+use crate::metrics::{Measure, Outcome};
 use crate::refusal::{Reason, Refusal};
 use crate::request::{HeaderEdit, Request};
 use crate::sparing::Sparing;
@@ -97,16 +97,32 @@ pub struct Effects {
     pub awaiting_body: Vec<(RequestId, Head)>,
     pub calls: Vec<Call>,
     pub log: Vec<LogLine>,
-    /// How decisions came about: for the log, at level debug.
-    pub explained: Vec<Rc<str>>,
     pub measures: Vec<Measure>,
 }
 
 impl Effects {
+    /// A request was decided; and how that came about, where the log is to have it.
+    fn decided(
+        &mut self,
+        issuer: Option<usize>,
+        outcome: Outcome,
+        reason: &'static str,
+        line: Option<&str>,
+    ) {
+        self.measures.push(Measure::Request {
+            issuer,
+            outcome,
+            reason,
+        });
+        self.log.extend(line.map(|line| LogLine {
+            level: Level::Debug,
+            text: line.to_owned(),
+        }));
+    }
+
     /// What is counted and logged, of others.
     fn record(&mut self, others: Self) {
         self.log.extend(others.log);
-        self.explained.extend(others.explained);
         self.measures.extend(others.measures);
     }
 }

@@ -47,20 +47,14 @@ fn verify<D: Digest>(digest: &[u8], encoded: &[u8], modulus_bits: usize) -> Opti
 
 /// RFC 8017, B.2.1.
 fn mgf1<D: Digest>(seed: &[u8], length: usize) -> Vec<u8> {
-    let block = |counter: u32| {
-        D::new()
-            .chain_update(seed)
-            .chain_update(counter.to_be_bytes())
-    };
-    let mut mask: Vec<u8> = (0..u32::MAX)
-        .map(|counter| block(counter).finalize())
-        .scan(0_usize, |made, block| {
-            let is_enough = *made >= length;
-            *made = made.saturating_add(block.len());
-            (!is_enough).then_some(block)
-        })
-        .flatten()
-        .collect();
+    let mut mask = Vec::with_capacity(length);
+    for counter in 0..u32::MAX {
+        if mask.len() >= length {
+            break;
+        }
+        let block = D::new().chain_update(seed);
+        mask.extend(block.chain_update(counter.to_be_bytes()).finalize());
+    }
     mask.truncate(length);
     mask
 }

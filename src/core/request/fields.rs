@@ -23,6 +23,13 @@ impl Fields {
         places.map(move |(name, value)| (part(name), part(value)))
     }
 
+    /// The values of all fields of a name, in whatever case.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
     #[must_use]
     pub fn len(&self) -> usize {
         self.places.len()

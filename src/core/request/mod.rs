@@ -51,10 +51,7 @@ pub enum HeaderEdit {
 impl Request {
     /// The values of all fields of a name, which is in lower case.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers
-            .iter()
-            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+        self.headers.values(name)
     }
 
     /// The path's part before the query.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::arithmetic_side_effects)]
 
+pub use crate::random::Random;
+
 use super::limbs::{BITS, Limbs, MASK};
 
 /// Below 2^256, least significant word first.
@@ -94,17 +96,7 @@ pub fn bytes(a: Number) -> [u8; 32] {
     bytes
 }
 
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-pub struct Random(pub u64);
-
 impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
     /// Below m; every other time near 0, m, or a power of two.
     pub fn below(&mut self, m: Number) -> Number {
         let random = std::array::from_fn(|_| self.next());

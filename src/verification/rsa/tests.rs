@@ -11,18 +11,9 @@ mod signatures;
 use super::key::Key;
 use super::modulus::{Modulus, power_of_two};
 use super::{Hash, encoding, plain, simd};
-
-/// Numbers that look random: xorshift64 (Marsaglia 2003).
-struct Random(u64);
+use crate::random::Random;
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
     fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| (self.next() >> 24) as u8).collect()
     }
@@ -36,7 +27,7 @@ impl Random {
     }
 
     /// Below the modulus
-    fn below(&mut self, modulus: &[u8]) -> Vec<u8> {
+    fn residue(&mut self, modulus: &[u8]) -> Vec<u8> {
         let mut bytes = self.bytes(modulus.len());
         while bytes.as_slice() >= modulus {
             bytes[0] >>= 1;
@@ -117,7 +108,7 @@ fn powers_are_those_of_schoolbook_arithmetic() {
             let modulus = random.modulus(bits);
             let key = Key::<simd::Modulus>::new(&modulus, &exponent.to_be_bytes()).unwrap();
             let other = Key::<plain::Modulus>::new(&modulus, &exponent.to_be_bytes()).unwrap();
-            let base = random.below(&modulus);
+            let base = random.residue(&modulus);
             let expected = power(&base, exponent, &modulus);
             assert_eq!(
                 other.recover(&base).as_ref(),
@@ -159,8 +150,8 @@ fn both_arithmetics_give_the_same_answers() {
         let mut digest = random.bytes(32);
         digest[0] |= 1;
         for base in [
-            random.below(&modulus),
-            random.below(&modulus),
+            random.residue(&modulus),
+            random.residue(&modulus),
             most,
             least,
             zero,
@@ -220,7 +211,7 @@ fn compare_products<M: Modulus>() {
     let mut random = Random(4);
     for bits in LENGTHS {
         let modulus = random.modulus(bits);
-        let [a, b, d] = [(); 3].map(|()| random.below(&modulus));
+        let [a, b, d] = [(); 3].map(|()| random.residue(&modulus));
         let c = random.bytes(64);
         let n = limbs(&modulus);
         let mut minus_one = n.clone();

@@ -8,7 +8,8 @@ use p256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
 use sha2::{Digest, Sha256};
 
 use super::oracles::Record;
-use super::scalars::{LARGEST_TWICE, ORDER, PRIME, Random, bytes_of, reduced};
+use super::scalars::{LARGEST_TWICE, ORDER, PRIME, bytes_of, reduced};
+use crate::random::Random;
 
 const RECORDS_A_KEY: usize = 32;
 
@@ -81,7 +82,7 @@ fn signed(random: &mut Random, d: &Scalar, digest: [u8; 32]) -> Option<Record> {
 }
 
 fn flip(random: &mut Random, bytes: &mut [u8; 32]) {
-    let bit = random.below(256) as usize;
+    let bit = random.below(256);
     bytes[bit / 8] ^= 1 << (bit % 8);
 }
 
@@ -94,7 +95,7 @@ fn record(random: &mut Random, d: &Scalar) -> Option<Record> {
         2 => with_multipliers(&key, random.scalar(), random.special_scalar()),
         3 => with_multipliers(&key, random.special_scalar(), random.special_scalar()),
         4 => {
-            let (u2, sign) = (random.scalar(), random.next() & 1 == 1);
+            let (u2, sign) = (random.scalar(), random.once_in_two());
             let u1 = match random.below(4) {
                 0 => Scalar::ZERO,
                 1 => u2,
@@ -105,11 +106,11 @@ fn record(random: &mut Random, d: &Scalar) -> Option<Record> {
         }
         5 => {
             let offset = match random.below(3) {
-                0 => u128::from(random.below(1000)),
-                1 => LARGEST_TWICE - u128::from(random.below(1000)),
-                _ => u128::from(random.next()) << 32,
+                0 => random.below(1000) as u128,
+                1 => LARGEST_TWICE - random.below(1000) as u128,
+                _ => u128::from(random.word()) << 32,
             };
-            let plus_order = random.next() & 1 == 1;
+            let plus_order = random.once_in_two();
             with_x(random, offset, plus_order)
         }
         6 => {
@@ -117,7 +118,7 @@ fn record(random: &mut Random, d: &Scalar) -> Option<Record> {
             signed(random, d, digest)
         }
         kind => {
-            let message = random.bytes();
+            let message = random.array();
             let mut record = signed(random, d, Sha256::digest(message).into())?;
             record.message = Some(message);
             record.intended = None;
@@ -133,7 +134,7 @@ fn record(random: &mut Random, d: &Scalar) -> Option<Record> {
                 12 => record.r = random.extreme(),
                 13 => record.s = random.extreme(),
                 14 => {
-                    (record.r, record.s) = (random.bytes(), random.bytes());
+                    (record.r, record.s) = (random.array(), random.array());
                 }
                 _ => record.intended = Some(true),
             }
@@ -189,7 +190,7 @@ fn edges() -> Vec<Record> {
         }
     }
     // x of R below n and not, both ways of having it
-    let mut random = Random(0);
+    let mut random = Random::new(0);
     for offset in (1..60).chain(LARGEST_TWICE - 60..=LARGEST_TWICE) {
         records.extend(with_x(&mut random, offset, false));
         records.extend(with_x(&mut random, offset, true));
@@ -206,13 +207,13 @@ fn edges() -> Vec<Record> {
 /// # Panics
 /// If the other implementations disagree.
 pub fn emit(seed: u64, count: usize, out: &mut dyn Write) -> Result<()> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut d = Scalar::ONE;
     let mut written = 0;
     let mut edges = edges().into_iter();
     while written < count {
         if written % RECORDS_A_KEY == 0 {
-            let is_special = random.next() & 1 == 1;
+            let is_special = random.once_in_two();
             d = if is_special {
                 random.special_scalar()
             } else {

@@ -1,5 +1,6 @@
 //! Scalars that are special to a comb, or at the ends of their ranges.
 
+use crate::random::Random;
 use p256::elliptic_curve::PrimeField;
 use p256::elliptic_curve::ops::Reduce;
 use p256::{FieldBytes, Scalar, U256};
@@ -18,32 +19,10 @@ pub const LARGEST_TWICE: u128 = 0x4319_0553_58e8_617b_0c46_353d_039c_daad;
 /// Distances of a comb's teeth: that of the kernel, and of others that it may come to have.
 const SPACINGS: [u32; 6] = [24, 12, 32, 16, 29, 26];
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-pub struct Random(pub u64);
-
 impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    pub fn bytes(&mut self) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_be_bytes());
-        }
-        bytes
-    }
-
     /// Not 0.
     pub fn scalar(&mut self) -> Scalar {
-        reduced(&self.bytes()) + Scalar::ONE
+        reduced(&self.array()) + Scalar::ONE
     }
 
     /// A small number, a power of two, a run of ones, or what a comb's table has.
@@ -51,25 +30,21 @@ impl Random {
         let two = Scalar::from(2_u64);
         let power = |exponent| two.pow_vartime(&U256::from_u32(exponent));
         let scalar = match self.below(5) {
-            0 => Scalar::from(self.below(20) + 1),
+            0 => Scalar::from(self.below(20) as u64 + 1),
             1 => power(self.below(256) as u32),
             2 => power(self.below(256) as u32) - power(self.below(256) as u32),
             _ => {
-                let spacing = SPACINGS[self.below(6) as usize];
-                let teeth = 1 + self.below(u64::from(256 / spacing)) as u32;
-                let row = self.below(u64::from(spacing)) as u32;
+                let spacing = SPACINGS[self.below(6)];
+                let teeth = 1 + self.below(256 / spacing as usize) as u32;
+                let row = self.below(spacing as usize) as u32;
                 let signed = |tooth| {
                     let tooth = power(spacing * tooth);
-                    if self.next() & 1 == 1 { tooth } else { -tooth }
+                    if self.once_in_two() { tooth } else { -tooth }
                 };
                 (0..teeth).map(signed).sum::<Scalar>() * power(row)
             }
         };
-        if self.next() & 1 == 1 {
-            scalar
-        } else {
-            -scalar
-        }
+        if self.once_in_two() { scalar } else { -scalar }
     }
 
     /// Around the ends of the ranges.
@@ -81,9 +56,9 @@ impl Random {
             3 => [0xff; 32],
             4 => {
                 // Long runs of equal bits
-                let mut bytes = [if self.next() & 1 == 1 { 0xff } else { 0 }; 32];
-                let end = self.below(32) as usize;
-                bytes[..end].fill(if self.next() & 1 == 1 { 0xff } else { 0 });
+                let mut bytes = [if self.once_in_two() { 0xff } else { 0 }; 32];
+                let end = self.below(32);
+                bytes[..end].fill(if self.once_in_two() { 0xff } else { 0 });
                 bytes
             }
             _ => {
@@ -94,7 +69,7 @@ impl Random {
         };
         // A little more or less
         let by = self.below(5) as u8;
-        bytes[31] = if self.next() & 1 == 1 {
+        bytes[31] = if self.once_in_two() {
             bytes[31].wrapping_add(by)
         } else {
             bytes[31].wrapping_sub(by)
