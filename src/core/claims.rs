@@ -13,7 +13,7 @@ use crate::claims_set::ClaimsSet;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jws::ReceivedToken;
 use crate::jose::key::VerificationKey;
-use crate::jose::signature;
+use crate::jose::signature::{self, HostVerifier};
 use crate::json::each;
 use crate::refusal::Reason;
 use crate::time::{Millis, UnixMillis};
@@ -75,7 +75,8 @@ pub struct Times {
 pub struct AccessToken(VerifiedClaims);
 
 impl VerifiedClaims {
-    /// Opens a token with one of `keys` (RFC 7515, 5.2 step 8).
+    /// Opens a token with one of `keys` (RFC 7515, 5.2 step 8), by `host` where there is one that checks
+    /// signatures.
     ///
     /// # Errors
     /// [`Reason::InvalidSignature`] if none of them made its signature.
@@ -83,9 +84,11 @@ impl VerifiedClaims {
         token: ReceivedToken<'_>,
         alg: Algorithm,
         keys: &[&Rc<VerificationKey>],
+        host: Option<&dyn HostVerifier>,
     ) -> Result<(Self, Rc<VerificationKey>), Reason> {
         let made_it = |key: &&&Rc<VerificationKey>| {
-            signature::verifies(key, alg, token.signing_input(), token.signature())
+            let (message, signature) = (token.signing_input(), token.signature());
+            signature::verifies_with(host, key, alg, message, signature)
         };
         let key = keys.iter().find(made_it).ok_or(Reason::InvalidSignature)?;
         let claims = Self {

@@ -22,6 +22,7 @@ use crate::inquiry::question::{Finding, Findings, Inquiry, Question};
 use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::jwk_set::JwkSet;
 use crate::jose::jws::{self, ReceivedToken};
+use crate::jose::signature::HostVerifier;
 use crate::keys::cache::Need;
 use crate::keys::shared::Cause;
 use crate::refusal::Reason;
@@ -72,6 +73,8 @@ pub struct Judge<'a> {
     pub findings: &'a Findings,
     /// The token, if it is known already: its signature need not be checked.
     pub known: Option<&'a VerifiedToken>,
+    /// Who checks signatures faster.
+    pub host_verifier: Option<&'a dyn HostVerifier>,
     pub now: UnixMillis,
 }
 
@@ -391,7 +394,8 @@ impl Judge<'_> {
         let mut keys = configured.unwrap_or_default();
         keys.extend(fetched);
         let kid = token.header.kid.clone();
-        let (claims, key) = VerifiedClaims::open(token, alg, &keys).map_err(|_| otherwise)?;
+        let (claims, key) =
+            VerifiedClaims::open(token, alg, &keys, self.host_verifier).map_err(|_| otherwise)?;
         Ok(VerifiedToken::new(text, issuer, (alg, kid), key, claims))
     }
 

@@ -4,7 +4,7 @@
 //! From the host inwards: [`exports`] are its callbacks, [`contexts`] finds whom they are for, a
 //! [`root`] with a configuration or a [`request`]; [`instance`] is what a root and its requests
 //! share. From there outwards: [`stream`] ends a request, [`upstream`] makes it ready to go up,
-//! [`callout`] fetches and asks, [`signer`] signs, [`body`] reads what has to be hashed; [`abi`] has the
+//! [`callout`] fetches and asks, [`signer`] signs, [`verifier`] checks signatures, [`body`] reads what has to be hashed; [`abi`] has the
 //! host's calls, [`types`] and [`header_map`] their data, and [`host`] what the hosts differ in.
 
 mod abi;
@@ -24,3 +24,5 @@ mod signer;
 mod stream;
 mod types;
 mod upstream;
+mod verifier;
+mod verify_signature;

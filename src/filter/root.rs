@@ -12,6 +12,7 @@ use crate::callout::Answered;
 use crate::host::Host;
 use crate::instance::Instance;
 use crate::types::BufferType;
+use crate::verifier::verifier;
 
 /// How often the gate is told that time passes. It bounds how late a waiting request is told that
 /// its time is up.
@@ -46,7 +47,8 @@ impl Root {
                 for warning in warnings {
                     log::warn!("configuration: {warning}");
                 }
-                let gate = Gate::new(settings, host.abilities, entropy());
+                let gate = Gate::new(settings, host.abilities, entropy())
+                    .with_host_verifier(verifier(host));
                 self.instance.configure(Some(gate), host);
                 self.ask_for_ticks();
                 true

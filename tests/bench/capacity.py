@@ -35,7 +35,7 @@ def throughput(load, workers, rounds, module):
     # One worker has a core, and what loads it another; of more workers the last shares its core with
     # that, where there is none left.
     on = sorted(os.sched_getaffinity(0))[:workers]
-    with cases.running(COMPARED, module, concurrency=workers, on=on, kept=cases.ALL_TOKENS) as gateways:
+    with cases.running(COMPARED, module, concurrency=workers, on=on) as gateways:
         for gateway in gateways:
             for _ in range(2):
                 load.send(gateway.port, tokens.good("rs256", "warm", 4000), 0, 4000, CONNECTIONS)

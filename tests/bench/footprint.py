@@ -64,7 +64,7 @@ def compile_elsewhere(module, rounds):
 def memory(load, module):
     """Bytes by which an Envoy has grown after 10,000 distinct tokens, beyond those it was warmed up with."""
     found = {}
-    with cases.running(REMEMBERING, module, kept=cases.ALL_TOKENS) as gateways:
+    with cases.running(REMEMBERING, module) as gateways:
         for gateway in gateways:
             warm = tokens.good("rs256", "warm", 4000)
             for _ in range(3):

@@ -1,5 +1,7 @@
 //! The core's judgement on one token, without a host: the keys are there.
 
+use std::rc::Rc;
+
 use jwt_keycloak_core::abilities::Abilities;
 use jwt_keycloak_core::authorization::requirement::Requirement;
 use jwt_keycloak_core::config::{self, Settings};
@@ -7,6 +9,7 @@ use jwt_keycloak_core::inquiry::question::Findings;
 use jwt_keycloak_core::jose::algorithm::{Algorithm, Family};
 use jwt_keycloak_core::jose::jwk_set::JwkSet;
 use jwt_keycloak_core::jose::key::VerificationKey;
+use jwt_keycloak_core::jose::signature::HostVerifier;
 use jwt_keycloak_core::judge::{Judge, Judgement, Verdict};
 use jwt_keycloak_core::refusal::Reason;
 use jwt_keycloak_core::time::UnixMillis;
@@ -19,6 +22,7 @@ pub struct Verifier {
     settings: Settings,
     keys: JwkSet,
     now: UnixMillis,
+    host: Option<Rc<dyn HostVerifier>>,
 }
 
 impl Verifier {
@@ -37,6 +41,7 @@ impl Verifier {
             settings: settings(configuration),
             keys,
             now: START,
+            host: None,
         }
     }
 
@@ -60,6 +65,7 @@ impl Verifier {
             settings: settings(&every_public_algorithm()),
             keys: JwkSet::of(keys),
             now: START,
+            host: None,
         };
         verifier.allowing_hmacs()
     }
@@ -70,6 +76,13 @@ impl Verifier {
         for rules in self.settings.base.issuers.iter_mut().flatten() {
             rules.algorithms = Algorithm::ALL.to_vec();
         }
+        self
+    }
+
+    /// The same on a host that checks signatures.
+    #[must_use]
+    pub fn on_host(mut self, host: Rc<dyn HostVerifier>) -> Self {
+        self.host = Some(host);
         self
     }
 
@@ -106,6 +119,7 @@ impl Verifier {
             keys_ended: &[],
             findings: &Findings::default(),
             known: None,
+            host_verifier: self.host.as_deref(),
             now: self.now,
         };
         judge.judge(token)

@@ -317,7 +317,8 @@ class EnvoyWorker(Worker):
         return self._new_call(self._root_of(owner), owner, target, fields, body, timeout)
 
     def _foreign(self, name, arguments):
-        return foreign.sign(arguments) if name == b"sign" else (NOT_FOUND, None)
+        function = foreign.FUNCTIONS.get(name)
+        return function(arguments) if function else (NOT_FOUND, None)
 
     def _continue(self):
         request = self.requests.get(self._here())

@@ -1,7 +1,10 @@
-"""Envoy's foreign function `sign`, with its messages (source/extensions/common/wasm/ext/sign.proto).
+"""Envoy's foreign functions `sign` and `verify_signature`, with their messages
+(source/extensions/common/wasm/ext/sign.proto and verify_signature.proto).
 
     SignArguments{hash_function=1, private_key=2 (DER), text=3, private_key_pem=4}
     SignResult{result=1, signature=2, error=3}
+    VerifySignatureArguments{hash_function=1, public_key=2 (DER), signature=3, text=4, public_key_pem=5}
+    VerifySignatureResult{result=1, error=2}
 
 RSA is PKCS#1 v1.5, ECDSA signatures are DER. What Envoy 1.40 answers to a bad key or hash is as it was
 seen there.
@@ -9,7 +12,7 @@ seen there.
 
 import functools
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -50,6 +53,52 @@ def sign(arguments):
     if signature is None:
         return OK, written(ERROR, b"key data is corrupted or malformed.")
     return OK, bytes([RESULT << 3 | VARINT, 1]) + written(SIGNATURE, signature)
+
+
+# What it says of a signature, good or bad.
+YES = b"\x08\x01"
+NO = b"\x12\x26Failed to verify digest. Error code: 0"
+
+
+def verify_signature(arguments):
+    """The same of a signature. A public key in PEM is not taken here."""
+    try:
+        given = read(arguments)
+    except Malformed:
+        return BAD_ARGUMENT, None
+    if DER not in given:
+        return BAD_ARGUMENT, None
+    name = given.get(HASH, b"")
+    if name.lower() not in HASHES:
+        return OK, written(2, name + b" is not supported.")
+    key = _public(given[DER])
+    if key is None:
+        return OK, written(2, b"Failed to initialize digest verify.")
+    return OK, YES if _is_signature(key, HASHES[name.lower()](), given) else NO
+
+
+def _is_signature(key, digest, given):
+    signature, text = given.get(3, b""), given.get(4, b"")
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, text, padding.PKCS1v15(), digest)
+        else:
+            key.verify(signature, text, ec.ECDSA(digest))
+    except InvalidSignature:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=64)
+def _public(der):
+    try:
+        key = serialization.load_der_public_key(der)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)) else None
+
+
+FUNCTIONS = {b"sign": sign, b"verify_signature": verify_signature}
 
 
 def _signed(key, digest, text):

@@ -19,17 +19,18 @@ LIGHTWEIGHT = ["exp", "iat", "jti", "iss", "typ", "azp", "sid", "scope"]
 class Issuer:
     """One realm at `keycloak:8080`."""
 
-    def __init__(self, realm="demo"):
+    def __init__(self, realm="demo", specification=SPECIFICATION):
         self.path = f"/realms/{realm}"
         self.iss = f"http://{AUTHORITY}{self.path}"
-        self.keys = [Key("first", SPECIFICATION)]
+        self.specification = specification
+        self.keys = [Key("first", specification)]
         self.endpoints = Endpoints(self)
-        self._stranger = Key("stranger", SPECIFICATION)
+        self._stranger = Key("stranger", specification)
         self._known = {}  # token -> the key that it needs, if any, and all its claims
 
     def rotate(self):
         """A new key beside the others."""
-        self.keys.insert(0, Key("next", SPECIFICATION))
+        self.keys.insert(0, Key("next", self.specification))
 
     def documents(self):
         return {
@@ -77,9 +78,9 @@ class Issuer:
     def signed(self, claims, key=None, kid=None, typ="JWT"):
         """Any JWT."""
         key = key or self.keys[0]
-        header = {"alg": ALG, "typ": typ, "kid": kid or key.kid}
+        header = {"alg": key.alg, "typ": typ, "kid": kid or key.kid}
         signed = ".".join(base64url(compact_json(part)) for part in (header, claims))
-        return f"{signed}.{base64url(key.sign(ALG, signed.encode()))}"
+        return f"{signed}.{base64url(key.sign(key.alg, signed.encode()))}"
 
     def _claims(self, now, claims):
         seconds = now // 1000

@@ -26,6 +26,7 @@ use crate::event::{Answer, Call, CallId, CallIds, LogLine, Owner, RequestId};
 use crate::inquiry::inquiries::Inquiries;
 use crate::inquiry::message::Message;
 use crate::intake::Intake;
+use crate::jose::signature::HostVerifier;
 use crate::keys::cache::{KeyCache, Next};
 use crate::keys::shared::SharedData;
 use crate::keys::source::HttpUrl;
@@ -144,6 +145,7 @@ pub struct Gate {
     shows_bodies: bool,
     call_ids: CallIds,
     abilities: Abilities,
+    host_verifier: Option<Box<dyn HostVerifier>>,
     reuse: RefCell<Reuse>,
     verified_tokens: VerifiedTokens,
     /// When those were last looked through for what has ended.
@@ -181,9 +183,17 @@ impl Gate {
             shows_bodies: false,
             call_ids: CallIds::default(),
             abilities,
+            host_verifier: None,
             reuse: RefCell::default(),
             hints: Sparing::default(),
         }
+    }
+
+    /// The same on a host that may check signatures.
+    #[must_use]
+    pub fn with_host_verifier(mut self, host_verifier: Option<Box<dyn HostVerifier>>) -> Self {
+        self.host_verifier = host_verifier;
+        self
     }
 
     #[must_use]

@@ -1,8 +1,10 @@
 //! A key that verifies signatures, and what is asked of one from wherever it comes: from a JWK, a
 //! PEM text or a secret (RFC 7518, 3 and 6; RFC 8037, 2).
 
+use std::cell::OnceCell;
 use std::fmt;
 
+use rsa::pkcs8::EncodePublicKey as _;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{BigUint, RsaPublicKey};
 
@@ -40,6 +42,23 @@ pub(super) struct Rsa {
     /// The same where it checks signatures fast; none for those of more than 4096 bits, or with a large
     /// exponent.
     pub(super) fast: Option<verification::rsa::PublicKey>,
+    /// Made when it is first asked for.
+    spki: OnceCell<Option<Vec<u8>>>,
+}
+
+impl Rsa {
+    /// The `SubjectPublicKeyInfo` (RFC 5280, 4.1; RFC 8017, A.1.1), DER, for a host; none for a key
+    /// with an exponent that hosts do not take.
+    pub(super) fn spki(&self) -> Option<&[u8]> {
+        /// BoringSSL's limit is 33.
+        const EXPONENT_BITS: usize = 32;
+        let made = || {
+            let usual = self.key.e().bits() <= EXPONENT_BITS;
+            let der = usual.then(|| self.key.to_public_key_der())?.ok()?;
+            Some(der.into_vec())
+        };
+        self.spki.get_or_init(made).as_deref()
+    }
 }
 
 /// A key on P-256.
@@ -176,7 +195,8 @@ impl Material {
         debug_assert!(key.size() >= 256);
         let (n, e) = (key.n().to_bytes_be(), key.e().to_bytes_be());
         let fast = verification::rsa::PublicKey::new(&n, &e).ok();
-        Ok(Self::Rsa(Box::new(Rsa { key, fast })))
+        let spki = OnceCell::new();
+        Ok(Self::Rsa(Box::new(Rsa { key, fast, spki })))
     }
 
     pub(super) fn p256(point: &[u8]) -> Result<Self, Unusable> {
