@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 /// What something is kept under: a digest.
 pub type Key = [u8; 32];
@@ -17,6 +18,10 @@ pub struct Bounds {
 /// has the time to be.
 const NEW: u8 = 1;
 const WANTED: u8 = 2;
+
+/// So many are passed over for one that comes. Were they all, where all are wanted, it would take
+/// milliseconds.
+const MOST_PASSED_OVER: u16 = 1000;
 
 #[derive(Debug)]
 pub struct Bounded<V> {
@@ -47,6 +52,11 @@ impl<V> Bounded<V> {
             bytes: 0,
             last_number: 0,
         }
+    }
+
+    #[must_use]
+    pub fn most_entries(&self) -> usize {
+        self.bounds.entries
     }
 
     #[must_use]
@@ -123,6 +133,29 @@ impl<V> Bounded<V> {
         keys.iter().filter_map(|key| self.remove(key)).collect()
     }
 
+    /// Of the `count` next ones behind the key `after`, in the order of keys, removes those of which
+    /// `is_meant` holds. Says behind which to go on; `None` is the beginning, and there is no more.
+    pub fn remove_next(
+        &mut self,
+        after: Option<Key>,
+        count: usize,
+        is_meant: impl Fn(&V) -> bool,
+    ) -> Option<Key> {
+        if count == 0 {
+            return after;
+        }
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.entries.range((from, Bound::Unbounded)).take(count);
+        let next: Vec<_> = next
+            .map(|(key, entry)| (*key, is_meant(&entry.value)))
+            .collect();
+        for (key, _) in next.iter().filter(|(_, is_meant)| *is_meant) {
+            self.remove(key);
+        }
+        let (last, _) = next.last().filter(|_| next.len() == count)?;
+        Some(*last)
+    }
+
     /// Drops the oldest, until so many more have room, of so many octets.
     fn make_room(&mut self, entries: usize, bytes: usize) {
         if self.order.len() >= self.bounds.entries.saturating_mul(2) {
@@ -134,6 +167,7 @@ impl<V> Bounded<V> {
             };
             self.order.retain(is_there);
         }
+        let mut passed_over: u16 = 0;
         while self.entries.len().saturating_add(entries) > self.bounds.entries
             || self.bytes.saturating_add(bytes) > self.bounds.bytes
         {
@@ -142,7 +176,8 @@ impl<V> Bounded<V> {
             };
             let is_it = |entry: &&Entry<V>| entry.number == number;
             match self.entries.get(&key).filter(is_it) {
-                Some(entry) if entry.lives.get() > 0 => {
+                Some(entry) if entry.lives.get() > 0 && passed_over < MOST_PASSED_OVER => {
+                    passed_over = passed_over.saturating_add(1);
                     entry.lives.set(entry.lives.get().saturating_sub(1));
                     self.order.push_back((number, key));
                 }
@@ -155,6 +190,8 @@ impl<V> Bounded<V> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     const BOUNDS: Bounds = Bounds {
@@ -228,6 +265,31 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_until_thousands_have_been_passed_over() {
+        let mut bounded = Bounded::new(Bounds {
+            entries: 1500,
+            bytes: 10_000,
+        });
+        let key = |number: u16| {
+            let mut key = [0; 32];
+            key[..2].copy_from_slice(&number.to_be_bytes());
+            key
+        };
+        for number in 0..1500 {
+            bounded.insert(key(number), number, 1);
+            assert!(bounded.recall(&key(number)).is_some());
+        }
+        bounded.insert(key(2000), 2000, 1);
+        let lives = |number| Some(bounded.entries.get(&key(number))?.lives.get());
+        let expected = |number| match number {
+            0..1000 => Some(1),
+            1000 => None,
+            _ => Some(2),
+        };
+        assert!((0..1500).all(|number| lives(number) == expected(number)));
+    }
+
+    #[test]
     fn one_that_is_renewed_all_the_time_or_too_large_pushes_no_other_out() {
         let mut bounded = Bounded::new(BOUNDS);
         for number in 0..=50 {
@@ -253,6 +315,35 @@ mod tests {
         assert_eq!(removed, [5, 6, 7, 8, 9]);
         assert_eq!(bounded.bytes, 50);
         assert!(bounded.remove_all([2; 16]).is_empty());
+    }
+
+    #[test]
+    fn all_are_looked_at_in_the_end_a_few_at_a_time() {
+        let mut bounded = Bounded::new(BOUNDS);
+        for number in 0..10 {
+            bounded.insert(key(number), number, 10);
+        }
+        let looked_at = RefCell::new(Vec::new());
+        let is_meant = |number: &u8| {
+            looked_at.borrow_mut().push(*number);
+            number.is_multiple_of(4)
+        };
+        let mut after = bounded.remove_next(None, 4, is_meant);
+        assert_eq!((after, looked_at.take()), (Some(key(3)), vec![0, 1, 2, 3]));
+        // One that has gone meanwhile is no end, and a new one is looked at in its turn.
+        bounded.remove(&key(3));
+        bounded.insert(key(11), 11, 10);
+        after = bounded.remove_next(after, 4, is_meant);
+        assert_eq!((after, looked_at.take()), (Some(key(7)), vec![4, 5, 6, 7]));
+        after = bounded.remove_next(after, 4, is_meant);
+        assert_eq!((after, looked_at.take()), (None, vec![8, 9, 11]));
+        assert_eq!(
+            (has(&bounded), bounded.bytes),
+            (vec![1, 2, 5, 6, 7, 9, 11], 70)
+        );
+        after = Some(key(5));
+        assert_eq!(bounded.remove_next(after, 0, is_meant), after);
+        assert_eq!(looked_at.take(), Vec::<u8>::new());
     }
 
     #[test]

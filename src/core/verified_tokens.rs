@@ -15,6 +15,7 @@ use crate::caller::consumers::Consumer;
 use crate::claims::{Times, VerifiedClaims};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::key::VerificationKey;
+use crate::time::{Millis, UnixMillis};
 
 /// A token and its claims take less than this, most of them.
 const BYTES_EACH: usize = 4096;
@@ -25,6 +26,10 @@ const REFUSED: Bounds = Bounds {
     entries: 500,
     bytes: 2 * 1024 * 1024,
 };
+
+/// So long it takes to look through all that is kept for what can go. Nothing counts because it is
+/// kept, so that this is about room alone.
+const ROUND: Millis = Millis::from_secs(30);
 
 /// Of the decisions about one token. Rules that differ may each have one.
 const MAX_DECISIONS: usize = 16;
@@ -40,6 +45,8 @@ pub struct VerifiedToken {
     /// The one that made its signature.
     pub key: Rc<VerificationKey>,
     pub claims: VerifiedClaims,
+    /// When it is in force, as it says.
+    pub times: Times,
     permitted: RefCell<Vec<(Place, Rc<Permitted>)>>,
 }
 
@@ -87,6 +94,7 @@ impl VerifiedToken {
             alg,
             kid,
             key,
+            times: claims.times(),
             claims,
             permitted: RefCell::default(),
         }
@@ -128,6 +136,9 @@ impl VerifiedToken {
 pub struct VerifiedTokens {
     admitted: Bounded<Rc<VerifiedToken>>,
     refused: Bounded<Rc<VerifiedToken>>,
+    /// When they were last looked through, and how far in either.
+    looked_at: UnixMillis,
+    looked_to: [Option<Key>; 2],
 }
 
 impl VerifiedTokens {
@@ -145,6 +156,8 @@ impl VerifiedTokens {
         Self {
             admitted: Bounded::new(admitted),
             refused: Bounded::new(refused),
+            looked_at: UnixMillis::default(),
+            looked_to: [None; 2],
         }
     }
 
@@ -152,7 +165,7 @@ impl VerifiedTokens {
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Rc<VerifiedToken>> {
         let key = key_of(text)?;
-        let is_it = |found: &&Rc<VerifiedToken>| *found.text == *text;
+        let is_it = |found: &&Rc<VerifiedToken>| is_same(found.text.as_bytes(), text.as_bytes());
         let mut places = [&self.admitted, &self.refused].into_iter();
         places
             .find_map(|kept| kept.recall(&key).filter(is_it))
@@ -181,15 +194,46 @@ impl VerifiedTokens {
 
     /// Drops those that do not count any more, and of those that were let through what has ended. Of the
     /// others, that may be why they were refused.
+    ///
+    /// It looks at as many as the time since the last one asks for: thousands at once would keep
+    /// requests waiting for tens of milliseconds.
     pub fn tidy(
         &mut self,
+        now: UnixMillis,
         counts: impl Fn(&VerifiedToken) -> bool,
         has_ended: impl Fn(&VerifiedToken) -> bool,
     ) {
-        self.admitted
-            .remove_if(|token| !counts(token) || has_ended(token));
-        self.refused.remove_if(|token| !counts(token));
+        let since = now.since(self.looked_at).min(ROUND);
+        self.looked_at = now;
+        let share = |of: &Bounded<_>| {
+            let size = of.most_entries();
+            let share = (size as u64).saturating_mul(since.0.into());
+            usize::try_from(share.div_ceil(u64::from(ROUND.0))).unwrap_or(size)
+        };
+        let [admitted, refused] = &mut self.looked_to;
+        *admitted = self
+            .admitted
+            .remove_next(*admitted, share(&self.admitted), |token| {
+                !counts(token) || has_ended(token)
+            });
+        *refused = self
+            .refused
+            .remove_next(*refused, share(&self.refused), |token| !counts(token));
     }
+}
+
+/// Whether two texts are the same. In WebAssembly a comparison by the C library's function, which
+/// goes from octet to octet, takes as long for a token as all the rest of finding it.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let (ones, one_rest) = one.as_chunks::<16>();
+    let (others, other_rest) = other.as_chunks::<16>();
+    let difference = |(one, other): (&[u8; 16], &[u8; 16])| {
+        u128::from_ne_bytes(*one) ^ u128::from_ne_bytes(*other)
+    };
+    let differences = ones.iter().zip(others).map(difference);
+    one.len() == other.len()
+        && differences.fold(0, |all, each| all | each) == 0
+        && one_rest == other_rest
 }
 
 /// More of it may have been parsed and decided since it was put there.
@@ -210,6 +254,8 @@ fn key_of(text: &str) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use serde_json::json;
 
@@ -293,7 +339,26 @@ mod tests {
         assert!(tokens.find(&other).is_none());
         assert!(tokens.find(&kept.text[1..]).is_none());
         assert!(tokens.find(&kept.text[kept.text.len() - 32..]).is_none());
+        for at in 0..kept.text.len() {
+            let mut other = kept.text.to_string();
+            other.replace_range(at..=at, "~");
+            assert!(tokens.find(&other).is_none(), "{at}");
+        }
         assert!(tokens.find("short").is_none() && tokens.find("").is_none());
+    }
+
+    #[test]
+    fn texts_are_the_same_to_the_last_octet() {
+        for length in 0..=50 {
+            let one = vec![b'a'; length];
+            assert!(is_same(&one, &one));
+            for at in 0..length {
+                let mut other = one.clone();
+                other[at] = b'b';
+                assert!(!is_same(&one, &other), "{at} of {length}");
+                assert!(!is_same(&one, &one[..at]) && !is_same(&one[..at], &one));
+            }
+        }
     }
 
     #[test]
@@ -305,10 +370,33 @@ mod tests {
         }
         let number = |token: &VerifiedToken| token.text.chars().last().unwrap();
         tokens.tidy(
+            UnixMillis(1_790_000_000_000),
             |token| number(token) != '0' && number(token) != '4',
             |token| number(token) != '1',
         );
         let left: Vec<_> = (0..8).filter(|number| has(&tokens, *number)).collect();
         assert_eq!(left, [1, 5, 6, 7]);
+    }
+
+    #[test]
+    fn all_are_looked_through_in_half_a_minute_and_few_at_a_time() {
+        let mut tokens = VerifiedTokens::new(1200);
+        for number in 0..1200 {
+            tokens.admitted(&token(number));
+        }
+        let mut now = UnixMillis(1_790_000_000_000);
+        tokens.tidy(now, |_| true, |_| false);
+        // In the first of them it turns out that the round before was whole.
+        for _ in 0..121 {
+            now = now.plus(Millis(250));
+            let looked_at = Cell::new(0);
+            let has_ended = |_: &VerifiedToken| {
+                looked_at.set(looked_at.get() + 1);
+                true
+            };
+            tokens.tidy(now, |_| true, has_ended);
+            assert!(looked_at.get() <= 10);
+        }
+        assert!((0..1200).all(|number| !has(&tokens, number)));
     }
 }

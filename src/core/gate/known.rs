@@ -12,11 +12,8 @@ use crate::jose::jwk_set::JwkSet;
 use crate::keys::cache::KeyCache;
 use crate::metrics::{NONE, Outcome};
 use crate::request::Request;
-use crate::time::{Millis, UnixMillis};
+use crate::time::UnixMillis;
 use crate::verified_tokens::{Permitted, Place, VerifiedToken};
-
-/// Tokens that have ended are dropped when they are seen again, and all of them so often.
-const TIDIED: Millis = Millis::from_secs(30);
 
 impl Gate {
     /// What was decided about a request like this one with the same token, if that counts still.
@@ -75,20 +72,15 @@ impl Gate {
 
     /// Drops verified tokens that have ended, or whose key is gone.
     pub(super) fn tidy(&mut self, now: UnixMillis) {
-        if self.tidied_at.is_recent(now, TIDIED) {
-            return;
-        }
-        self.tidied_at = now;
         let (settings, caches) = (&self.settings, &self.caches);
         let has_ended = |token: &VerifiedToken| {
-            let times = token.claims.times();
             let mut rules = settings
                 .every_policy()
                 .filter_map(|policy| policy.rules_of(token.issuer));
-            rules.all(|rules| times.have_ended(&rules.claims, now))
+            rules.all(|rules| token.times.have_ended(&rules.claims, now))
         };
         self.verified_tokens
-            .tidy(|token| counts(settings, caches, token, now), has_ended);
+            .tidy(now, |token| counts(settings, caches, token, now), has_ended);
     }
 }
 

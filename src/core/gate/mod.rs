@@ -148,8 +148,6 @@ pub struct Gate {
     host_verifier: Option<Box<dyn HostVerifier>>,
     reuse: RefCell<Reuse>,
     verified_tokens: VerifiedTokens,
-    /// When those were last looked through for what has ended.
-    tidied_at: UnixMillis,
     /// Why an issuer may take a good token for none.
     hints: Sparing<usize>,
 }
@@ -174,7 +172,6 @@ impl Gate {
         let secret: Vec<u8> = secrets.chain([entropy]).flatten().collect();
         Self {
             verified_tokens: VerifiedTokens::new(settings.token_cache_size),
-            tidied_at: UnixMillis::default(),
             settings,
             caches,
             inquiries: Inquiries::new(&secret),
