@@ -66,7 +66,7 @@ class Gateway:
     def cost(self, load, file, start, count, wanted=200):
         """CPU seconds of its process for so many requests, each answered as `wanted`."""
         before = cpu_seconds(self.envoy.pid)
-        sent = load.send(self.port, file, start, count)
+        sent = load.watch(self.port, file, start, count)
         after = cpu_seconds(self.envoy.pid)
         if sent.statuses != {wanted: count}:
             raise StackError(f"{self.name}, {file.stem}: answered {sent.statuses}, and not {wanted}")

@@ -49,6 +49,12 @@ class Load:
         told = self._tell("send", port, self._name(tokens), start, count, connections)
         return Sent(float(told[0]), statuses(told[1:]))
 
+    def watch(self, port, tokens, start, count, connections=8):
+        """The same, and it never sleeps. To wake it up is work that falls to whoever sends: to a gateway that
+        is slower, and so lets it sleep, for each answer, and to a fast one hardly ever."""
+        told = self._tell("watch", port, self._name(tokens), start, count, connections)
+        return Sent(float(told[0]), statuses(told[1:]))
+
     def pace(self, port, tokens, start, count, rate, connections=64):
         """`rate` requests a second, whatever becomes of them."""
         told = self._tell("pace", port, self._name(tokens), start, count, connections, rate)
