@@ -21,7 +21,8 @@ use crate::inquiry::introspection::{
 use crate::inquiry::question::{Finding, Findings, Inquiry, Question};
 use crate::jose::algorithm::{Algorithm, Family};
 use crate::jose::jwk_set::JwkSet;
-use crate::jose::jws::{self, ReceivedToken};
+use crate::jose::jws::{self, Header, ReceivedToken};
+use crate::jose::known_headers::KnownHeaders;
 use crate::jose::signature::HostVerifier;
 use crate::keys::cache::Need;
 use crate::keys::shared::Cause;
@@ -34,7 +35,8 @@ use crate::verified_tokens::VerifiedToken;
 pub struct Judgement {
     /// The index of the token's issuer, if it is one of those that the policy accepts.
     pub issuer: Option<usize>,
-    pub kid: Option<String>,
+    /// The token's, where it could be read.
+    pub header: Option<Rc<Header>>,
     pub verdict: Verdict,
 }
 
@@ -73,6 +75,8 @@ pub struct Judge<'a> {
     pub findings: &'a Findings,
     /// The token, if it is known already: its signature need not be checked.
     pub known: Option<&'a VerifiedToken>,
+    /// Of tokens that were verified before.
+    pub known_headers: &'a KnownHeaders,
     /// Who checks signatures faster.
     pub host_verifier: Option<&'a dyn HostVerifier>,
     pub now: UnixMillis,
@@ -97,15 +101,16 @@ impl Judge<'_> {
     #[must_use]
     pub fn judge(&self, token: &str) -> Judgement {
         let mut issuer = None;
-        let mut kid = None;
+        let mut header = None;
         let verdict = if let Some(known) = self.known(token) {
             issuer = Some(known.issuer);
-            kid.clone_from(&known.kid);
+            header = Some(Rc::clone(&known.header));
             self.jwt(known.issuer, false, || Ok(known.claims.clone()))
         } else {
-            match ReceivedToken::parse(token, self.policy.max_token_bytes) {
+            let most = self.policy.max_token_bytes;
+            match ReceivedToken::parse(token, most, self.known_headers) {
                 Ok(received) => {
-                    kid.clone_from(&received.header.kid);
+                    header = Some(Rc::clone(&received.header));
                     self.received(token, received, &mut issuer)
                 }
                 Err(Reason::MalformedToken) => self.opaque(token, &mut issuer),
@@ -115,7 +120,7 @@ impl Judge<'_> {
         let verdict = verdict.and_then(|token| self.permit(token, issuer));
         Judgement {
             issuer,
-            kid,
+            header,
             verdict: verdict.unwrap_or_else(|stop| stop),
         }
     }
@@ -290,8 +295,8 @@ impl Judge<'_> {
         let of_no_use = || Verdict::from(Reason::IntrospectionUnavailable);
         let (own, _) = self.of(issuer)?;
         let (Unverified::AccessToken { text, .. } | Unverified::Response(text)) = unverified;
-        let token =
-            ReceivedToken::parse(text, introspection::MAX_BYTES).map_err(|_| of_no_use())?;
+        let token = ReceivedToken::parse(text, introspection::MAX_BYTES, self.known_headers)
+            .map_err(|_| of_no_use())?;
         let is_right = match unverified {
             Unverified::AccessToken { .. } => token.header.may_be_access_token(),
             Unverified::Response(_) => token.header.is_introspection_response(),
@@ -393,10 +398,11 @@ impl Judge<'_> {
         };
         let mut keys = configured.unwrap_or_default();
         keys.extend(fetched);
-        let kid = token.header.kid.clone();
+        let (header, header_text) = (Rc::clone(&token.header), token.header_text());
         let (claims, key) =
             VerifiedClaims::open(token, alg, &keys, self.host_verifier).map_err(|_| otherwise)?;
-        Ok(VerifiedToken::new(text, issuer, (alg, kid), key, claims))
+        self.known_headers.keep(header_text, &header);
+        Ok(VerifiedToken::new(text, issuer, (alg, header), key, claims))
     }
 
     /// Whether a good token is enough: its caller must be known, where that is asked for, the
@@ -491,7 +497,7 @@ impl Judgement {
     fn of(verdict: Verdict) -> Self {
         Self {
             issuer: None,
-            kid: None,
+            header: None,
             verdict,
         }
     }

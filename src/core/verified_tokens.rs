@@ -14,6 +14,7 @@ use crate::caller::Told;
 use crate::caller::consumers::Consumer;
 use crate::claims::{Times, VerifiedClaims};
 use crate::jose::algorithm::Algorithm;
+use crate::jose::jws::Header;
 use crate::jose::key::VerificationKey;
 use crate::time::{Millis, UnixMillis};
 
@@ -41,7 +42,7 @@ pub struct VerifiedToken {
     /// The issuer's index.
     pub issuer: usize,
     pub alg: Algorithm,
-    pub kid: Option<String>,
+    pub header: Rc<Header>,
     /// The one that made its signature.
     pub key: Rc<VerificationKey>,
     pub claims: VerifiedClaims,
@@ -84,7 +85,7 @@ impl VerifiedToken {
     pub fn new(
         text: &str,
         issuer: usize,
-        (alg, kid): (Algorithm, Option<String>),
+        (alg, header): (Algorithm, Rc<Header>),
         key: Rc<VerificationKey>,
         claims: VerifiedClaims,
     ) -> Self {
@@ -92,7 +93,7 @@ impl VerifiedToken {
             text: text.into(),
             issuer,
             alg,
-            kid,
+            header,
             key,
             times: claims.times(),
             claims,
@@ -266,7 +267,12 @@ mod tests {
         let claims = Rc::new(claims.as_object().unwrap().clone().into());
         let text = format!("{}.{number:0>86}", "x".repeat(500));
         let claims = VerifiedClaims::introspected(claims, None, 0);
-        let named = (Algorithm::Hs256, None);
+        let header = Header {
+            alg: "HS256".to_owned(),
+            kid: None,
+            typ: None,
+        };
+        let named = (Algorithm::Hs256, Rc::new(header));
         Rc::new(VerifiedToken::new(&text, 0, named, Rc::new(key), claims))
     }
 

@@ -9,6 +9,7 @@ use jwt_keycloak_core::inquiry::question::Findings;
 use jwt_keycloak_core::jose::algorithm::{Algorithm, Family};
 use jwt_keycloak_core::jose::jwk_set::JwkSet;
 use jwt_keycloak_core::jose::key::VerificationKey;
+use jwt_keycloak_core::jose::known_headers::KnownHeaders;
 use jwt_keycloak_core::jose::signature::HostVerifier;
 use jwt_keycloak_core::judge::{Judge, Judgement, Verdict};
 use jwt_keycloak_core::refusal::Reason;
@@ -119,6 +120,7 @@ impl Verifier {
             keys_ended: &[],
             findings: &Findings::default(),
             known: None,
+            known_headers: &KnownHeaders::default(),
             host_verifier: self.host.as_deref(),
             now: self.now,
         };

@@ -57,13 +57,13 @@ impl Gate {
     ) -> Conclusion {
         let Judgement {
             issuer,
-            kid,
+            header,
             verdict,
         } = judgement;
         let rule = intake.requirement(policy);
         let mut known = Known {
             issuer,
-            kid: kid.as_deref(),
+            kid: header.as_ref().and_then(|header| header.kid.as_deref()),
             token: None,
             rule,
         };

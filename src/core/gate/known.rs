@@ -94,7 +94,7 @@ pub(super) fn counts(
     let configured = settings.issuers.get(token.issuer);
     let is_configured = || configured.is_some_and(|issuer| issuer.keys.holds(&token.key));
     let fetched = || caches.get(token.issuer)?.as_ref()?.usable(now);
-    let vouches = |keys: &JwkSet| match token.kid {
+    let vouches = |keys: &JwkSet| match token.header.kid {
         Some(_) => keys.holds(&token.key),
         None => keys.selects(&token.key, token.alg, now),
     };

@@ -26,6 +26,7 @@ use crate::event::{Answer, Call, CallId, CallIds, LogLine, Owner, RequestId};
 use crate::inquiry::inquiries::Inquiries;
 use crate::inquiry::message::Message;
 use crate::intake::Intake;
+use crate::jose::known_headers::KnownHeaders;
 use crate::jose::signature::HostVerifier;
 use crate::keys::cache::{KeyCache, Next};
 use crate::keys::shared::SharedData;
@@ -148,6 +149,7 @@ pub struct Gate {
     host_verifier: Option<Box<dyn HostVerifier>>,
     reuse: RefCell<Reuse>,
     verified_tokens: VerifiedTokens,
+    known_headers: KnownHeaders,
     /// Why an issuer may take a good token for none.
     hints: Sparing<usize>,
 }
@@ -172,6 +174,7 @@ impl Gate {
         let secret: Vec<u8> = secrets.chain([entropy]).flatten().collect();
         Self {
             verified_tokens: VerifiedTokens::new(settings.token_cache_size),
+            known_headers: KnownHeaders::default(),
             settings,
             caches,
             inquiries: Inquiries::new(&secret),

@@ -169,6 +169,7 @@ impl Gate {
                 .known
                 .as_deref()
                 .filter(|token| counts(&self.settings, &self.caches, token, now)),
+            known_headers: &self.known_headers,
             host_verifier: self.host_verifier.as_deref(),
             now,
         };

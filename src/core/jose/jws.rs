@@ -1,8 +1,11 @@
 //! The JWS compact serialization (RFC 7515, 7.1), taken apart but not believed.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
 use super::base64url;
+use super::known_headers::KnownHeaders;
 use crate::claims_set::ClaimsSet;
 use crate::json::{self, Limits};
 use crate::refusal::Reason;
@@ -32,7 +35,8 @@ pub struct Header {
 /// chooses the keys; the rest opens with [`crate::claims::VerifiedClaims`].
 #[derive(Debug)]
 pub struct ReceivedToken<'a> {
-    pub header: Header,
+    pub header: Rc<Header>,
+    header_text: &'a str,
     signing_input: &'a str,
     signature: Vec<u8>,
     claims: ClaimsSet,
@@ -66,23 +70,27 @@ impl<'a> ReceivedToken<'a> {
     /// # Errors
     /// The [`Reason`] to refuse the token: too large, malformed, or a `crit` that asks for an
     /// extension (none is understood here).
-    pub fn parse(token: &'a str, max_bytes: usize) -> Result<Self, Reason> {
+    pub fn parse(
+        token: &'a str,
+        max_bytes: usize,
+        known_headers: &KnownHeaders,
+    ) -> Result<Self, Reason> {
         if token.len() > max_bytes {
             return Err(Reason::TokenTooLarge);
         }
         // RFC 7515, 5.2 step 1 and 7.1: exactly two dots.
         let (signing_input, signature) = token.rsplit_once('.').ok_or(Reason::MalformedToken)?;
-        let (header, payload) = signing_input
+        let (header_text, payload) = signing_input
             .split_once('.')
             .ok_or(Reason::MalformedToken)?;
         if payload.contains('.') {
             return Err(Reason::MalformedToken);
         }
         // RFC 7515, 5.2 steps 2 to 4: the header.
-        let header = base64url::decode(header).ok_or(Reason::MalformedToken)?;
-        let header = json::parse_object(&header, HEADER_LIMITS)
-            .map_err(|_| Reason::MalformedToken)
-            .and_then(Header::from_members)?;
+        let header = match known_headers.find(header_text) {
+            Some(header) => header,
+            None => Rc::new(Header::parse(header_text)?),
+        };
         // RFC 7515, 5.2 steps 6 and 7: the payload and the signature.
         let payload = base64url::decode(payload).ok_or(Reason::MalformedToken)?;
         let signature = base64url::decode(signature).ok_or(Reason::MalformedToken)?;
@@ -94,6 +102,7 @@ impl<'a> ReceivedToken<'a> {
         let claims = ClaimsSet::parse(payload, limits).map_err(|_| Reason::MalformedToken)?;
         Ok(Self {
             header,
+            header_text,
             signing_input,
             signature,
             claims,
@@ -104,6 +113,12 @@ impl<'a> ReceivedToken<'a> {
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.claims.get("iss").and_then(Value::as_str)
+    }
+
+    /// The header as it was sent.
+    #[must_use]
+    pub fn header_text(&self) -> &'a str {
+        self.header_text
     }
 
     /// What was signed: header and payload as they were sent (RFC 7515, 5.2 step 8).
@@ -124,6 +139,13 @@ impl<'a> ReceivedToken<'a> {
 }
 
 impl Header {
+    fn parse(text: &str) -> Result<Self, Reason> {
+        let text = base64url::decode(text).ok_or(Reason::MalformedToken)?;
+        json::parse_object(&text, HEADER_LIMITS)
+            .map_err(|_| Reason::MalformedToken)
+            .and_then(Self::from_members)
+    }
+
     fn from_members(members: Map<String, Value>) -> Result<Self, Reason> {
         // RFC 7515, 4.1.11: `crit` names extensions that must be understood; none is.
         if members.contains_key("crit") {
@@ -219,13 +241,14 @@ mod tests {
     }
 
     fn refusal(token: &str) -> Reason {
-        ReceivedToken::parse(token, 1000).unwrap_err()
+        ReceivedToken::parse(token, 1000, &KnownHeaders::default()).unwrap_err()
     }
 
     #[test]
     fn takes_a_token_apart() {
         let text = token(r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#, r#"{"iss":"i"}"#);
-        let token = ReceivedToken::parse(&text, 1000).unwrap();
+        let headers = KnownHeaders::default();
+        let token = ReceivedToken::parse(&text, 1000, &headers).unwrap();
         assert_eq!(token.issuer(), Some("i"));
         assert_eq!(token.header.alg, "RS256");
         assert_eq!(token.header.kid.as_deref(), Some("k"));

@@ -11,6 +11,7 @@ pub mod jwk;
 pub mod jwk_set;
 pub mod jws;
 pub mod key;
+pub mod known_headers;
 mod pem;
 mod private_jwk;
 mod private_key;

@@ -56,7 +56,14 @@ impl Load {
                 self.requests.insert(name.into(), requests);
                 format!("loaded {count}")
             }
-            [how @ ("send" | "watch"), port, name, from, count, connections] => {
+            [
+                how @ ("send" | "watch"),
+                port,
+                name,
+                from,
+                count,
+                connections,
+            ] => {
                 let (requests, connections) = self.for_port(port, name, connections);
                 for connection in connections.iter() {
                     connection.set_waiting(how == "send");
