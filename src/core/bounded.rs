@@ -7,6 +7,23 @@ use std::ops::Bound;
 /// What something is kept under: a digest.
 pub type Key = [u8; 32];
 
+/// The same in the same order: four numbers are compared sooner than 32 octets.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Numbers([u64; 4]);
+
+impl From<&Key> for Numbers {
+    fn from(key: &Key) -> Self {
+        let (octets, _) = key.as_chunks::<8>();
+        let mut octets = octets.iter();
+        let mut next = || {
+            octets
+                .next()
+                .map_or(0, |octets| u64::from_be_bytes(*octets))
+        };
+        Self(std::array::from_fn(|_| next()))
+    }
+}
+
 /// At most so many entries, and so many octets of them in all.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -26,9 +43,9 @@ const MOST_PASSED_OVER: u16 = 10_000;
 #[derive(Debug)]
 pub struct Bounded<V> {
     bounds: Bounds,
-    entries: BTreeMap<Key, Entry<V>>,
+    entries: BTreeMap<Numbers, Entry<V>>,
     /// The oldest first, by their numbers; one that was replaced or removed stands here still.
-    order: VecDeque<(u64, Key)>,
+    order: VecDeque<(u64, Numbers)>,
     bytes: usize,
     last_number: u64,
 }
@@ -61,21 +78,22 @@ impl<V> Bounded<V> {
 
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&V> {
-        self.entries.get(key).map(|entry| &entry.value)
+        self.entries.get(&key.into()).map(|entry| &entry.value)
     }
 
     /// The same, and what is asked for so outlives the next round: room is made at the cost of those
     /// that nobody asked for.
     #[must_use]
     pub fn recall(&self, key: &Key) -> Option<&V> {
-        let entry = self.entries.get(key)?;
+        let entry = self.entries.get(&key.into())?;
         entry.lives.set(WANTED);
         Some(&entry.value)
     }
 
     /// Keeps a value that takes so many octets, in place of the one of that key.
     pub fn insert(&mut self, key: Key, value: V, bytes: usize) {
-        self.remove(&key);
+        let key = Numbers::from(&key);
+        self.take(&key);
         if bytes > self.bounds.bytes || self.bounds.entries == 0 {
             return;
         }
@@ -95,7 +113,7 @@ impl<V> Bounded<V> {
 
     /// Says what a value takes that was not known when it was put here.
     pub fn weigh(&mut self, key: &Key, bytes: usize) {
-        if let Some(entry) = self.entries.get_mut(key) {
+        if let Some(entry) = self.entries.get_mut(&key.into()) {
             self.bytes = self.bytes.saturating_sub(entry.bytes).saturating_add(bytes);
             entry.bytes = bytes;
             self.make_room(0, 0);
@@ -103,6 +121,10 @@ impl<V> Bounded<V> {
     }
 
     pub fn remove(&mut self, key: &Key) -> Option<V> {
+        self.take(&key.into())
+    }
+
+    fn take(&mut self, key: &Numbers) -> Option<V> {
         let entry = self.entries.remove(key)?;
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         Some(entry.value)
@@ -119,10 +141,10 @@ impl<V> Bounded<V> {
         }
         let keys: Vec<_> = self
             .entries
-            .range(first..=last)
+            .range(Numbers::from(&first)..=Numbers::from(&last))
             .map(|(key, _)| *key)
             .collect();
-        keys.iter().filter_map(|key| self.remove(key)).collect()
+        keys.iter().filter_map(|key| self.take(key)).collect()
     }
 
     /// Removes those of which `is_meant` holds. It looks at all of them.
@@ -130,17 +152,17 @@ impl<V> Bounded<V> {
         let entries = self.entries.iter();
         let meant = entries.filter(|(_, entry)| is_meant(&entry.value));
         let keys: Vec<_> = meant.map(|(key, _)| *key).collect();
-        keys.iter().filter_map(|key| self.remove(key)).collect()
+        keys.iter().filter_map(|key| self.take(key)).collect()
     }
 
     /// Of the `count` next ones behind the key `after`, in the order of keys, removes those of which
     /// `is_meant` holds. Says behind which to go on; `None` is the beginning, and there is no more.
     pub fn remove_next(
         &mut self,
-        after: Option<Key>,
+        after: Option<Numbers>,
         count: usize,
         is_meant: impl Fn(&V) -> bool,
-    ) -> Option<Key> {
+    ) -> Option<Numbers> {
         if count == 0 {
             return after;
         }
@@ -150,7 +172,7 @@ impl<V> Bounded<V> {
             .map(|(key, entry)| (*key, is_meant(&entry.value)))
             .collect();
         for (key, _) in next.iter().filter(|(_, is_meant)| *is_meant) {
-            self.remove(key);
+            self.take(key);
         }
         let (last, _) = next.last().filter(|_| next.len() == count)?;
         Some(*last)
@@ -160,7 +182,7 @@ impl<V> Bounded<V> {
     fn make_room(&mut self, entries: usize, bytes: usize) {
         if self.order.len() >= self.bounds.entries.saturating_mul(2) {
             let entries = &self.entries;
-            let is_there = |(number, key): &(u64, Key)| {
+            let is_there = |(number, key): &(u64, Numbers)| {
                 entries
                     .get(key)
                     .is_some_and(|entry| entry.number == *number)
@@ -181,7 +203,7 @@ impl<V> Bounded<V> {
                     entry.lives.set(entry.lives.get().saturating_sub(1));
                     self.order.push_back((number, key));
                 }
-                Some(_) => drop(self.remove(&key)),
+                Some(_) => drop(self.take(&key)),
                 None => {}
             }
         }
@@ -201,6 +223,27 @@ mod tests {
 
     fn key(number: u8) -> Key {
         [number; 32]
+    }
+
+    fn numbers(number: u8) -> Numbers {
+        Numbers::from(&key(number))
+    }
+
+    #[test]
+    fn numbers_have_the_order_of_their_keys() {
+        let mut keys: Vec<Key> = Vec::new();
+        for at in 0..32 {
+            for octet in [1, 0x7f, 0x80, 0xff] {
+                let mut key = [0; 32];
+                key[at] = octet;
+                keys.push(key);
+            }
+        }
+        for one in &keys {
+            for other in &keys {
+                assert_eq!(Numbers::from(one).cmp(&other.into()), one.cmp(other));
+            }
+        }
     }
 
     fn has(bounded: &Bounded<u8>) -> Vec<u8> {
@@ -280,7 +323,15 @@ mod tests {
             assert!(bounded.recall(&key(number)).is_some());
         }
         bounded.insert(key(20_000), 20_000, 1);
-        let lives = |number| Some(bounded.entries.get(&key(number))?.lives.get());
+        let lives = |number| {
+            Some(
+                bounded
+                    .entries
+                    .get(&Numbers::from(&key(number)))?
+                    .lives
+                    .get(),
+            )
+        };
         let expected = |number| match number {
             0..10_000 => Some(1),
             10_000 => None,
@@ -329,19 +380,25 @@ mod tests {
             number.is_multiple_of(4)
         };
         let mut after = bounded.remove_next(None, 4, is_meant);
-        assert_eq!((after, looked_at.take()), (Some(key(3)), vec![0, 1, 2, 3]));
+        assert_eq!(
+            (after, looked_at.take()),
+            (Some(numbers(3)), vec![0, 1, 2, 3])
+        );
         // One that has gone meanwhile is no end, and a new one is looked at in its turn.
         bounded.remove(&key(3));
         bounded.insert(key(11), 11, 10);
         after = bounded.remove_next(after, 4, is_meant);
-        assert_eq!((after, looked_at.take()), (Some(key(7)), vec![4, 5, 6, 7]));
+        assert_eq!(
+            (after, looked_at.take()),
+            (Some(numbers(7)), vec![4, 5, 6, 7])
+        );
         after = bounded.remove_next(after, 4, is_meant);
         assert_eq!((after, looked_at.take()), (None, vec![8, 9, 11]));
         assert_eq!(
             (has(&bounded), bounded.bytes),
             (vec![1, 2, 5, 6, 7, 9, 11], 70)
         );
-        after = Some(key(5));
+        after = Some(numbers(5));
         assert_eq!(bounded.remove_next(after, 0, is_meant), after);
         assert_eq!(looked_at.take(), Vec::<u8>::new());
     }

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::authorization::Permit;
-use crate::bounded::{Bounded, Bounds, Key};
+use crate::bounded::{Bounded, Bounds, Key, Numbers};
 use crate::caller::Told;
 use crate::caller::consumers::Consumer;
 use crate::claims::{Times, VerifiedClaims};
@@ -139,7 +139,7 @@ pub struct VerifiedTokens {
     refused: Bounded<Rc<VerifiedToken>>,
     /// When they were last looked through, and how far in either.
     looked_at: UnixMillis,
-    looked_to: [Option<Key>; 2],
+    looked_to: [Option<Numbers>; 2],
 }
 
 impl VerifiedTokens {
