@@ -1,16 +1,19 @@
 //! A request as its policy sees it, before any token is judged: which rule it falls under, whether
 //! it needs a token, which one it brings, and what must be taken out of it.
 
+use std::rc::Rc;
+
 use crate::abilities::Abilities;
 use crate::admission::{Access, Waiver};
 use crate::authorization::requirement::Requirement;
 use crate::authorization::services::{AuthorizationRules, Demand};
 use crate::config::policy::{Policy, UpstreamToken};
 use crate::refusal::Reason;
-use crate::request::credentials;
+use crate::request::credentials::{self, Credential};
 use crate::request::rules::Rule;
 use crate::request::{HeaderEdit, Request};
 use crate::upstream_jwt::circumstances::Circumstances;
+use crate::verified_tokens::VerifiedToken;
 
 /// What is kept of a request while it waits.
 #[derive(Clone, Debug)]
@@ -37,12 +40,18 @@ pub enum Question {
     /// Nothing: it is refused, unless the policy waives that.
     Refuse(Reason),
     /// Whether this token is good, and enough.
-    Token(String),
+    Token(Credential),
 }
 
 impl Intake {
+    /// `known` finds tokens that were verified before.
     #[must_use]
-    pub fn of(request: &Request, policy: &Policy, abilities: Abilities) -> Self {
+    pub fn of(
+        request: &Request,
+        policy: &Policy,
+        abilities: Abilities,
+        known: impl Fn(&[u8]) -> Option<Rc<VerifiedToken>>,
+    ) -> Self {
         let edits = edits(request, policy);
         let circumstances = policy
             .upstream_jwt
@@ -73,7 +82,7 @@ impl Intake {
             (Some(waiver), _, _) => Question::Pass(waiver),
             (None, Access::Deny, _) => Question::Refuse(Reason::AccessDenied),
             (None, _, Err(reason)) => Question::Refuse(*reason),
-            (None, _, Ok(_)) => match credentials::token(request, &policy.sources) {
+            (None, _, Ok(_)) => match credentials::token(request, &policy.sources, known) {
                 Ok(token) => Question::Token(token),
                 Err(reason) => Question::Refuse(reason),
             },
@@ -106,8 +115,17 @@ impl Intake {
     #[must_use]
     pub fn credential(&self) -> Option<&str> {
         match &self.question {
-            Question::Token(token) => Some(token),
+            Question::Token(token) => Some(token.text()),
             Question::Pass(_) | Question::Refuse(_) => None,
+        }
+    }
+
+    /// Its token, if that was verified for another request.
+    #[must_use]
+    pub fn known(&self) -> Option<&Rc<VerifiedToken>> {
+        match &self.question {
+            Question::Token(Credential::Known(token)) => Some(token),
+            _ => None,
         }
     }
 }
@@ -177,7 +195,7 @@ mod tests {
         let text = br#"{"allowed_iss": "https://kc/a", "upstream_token": "hide", "header_names":
             ["authorization", {"name": "x-token", "scheme": ""}], "cookie_names": ["session"]}"#;
         let loaded = config::load(text, abilities).unwrap();
-        match Intake::of(request, &loaded.settings.base, abilities).question {
+        match Intake::of(request, &loaded.settings.base, abilities, |_| None).question {
             Question::Refuse(Reason::MissingToken) => None,
             Question::Refuse(reason) => Some(reason),
             _ => None,

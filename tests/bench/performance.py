@@ -66,10 +66,10 @@ def everything(load, arguments):
             progress(f"round {number + 1} of {count}")
         made("requests that are refused, and latency")
         refusals.measure(load, gateways, "warm", rounds.Figures())
-        for number in range(few):
+        for number in range(count):
             refusals.measure(load, gateways, number, refused)
-            progress(f"round {number + 1} of {few}")
-        found["latency"] = capacity.latency(load, gateways, few)
+            progress(f"round {number + 1} of {count}")
+        found["latency"] = capacity.latency(load, gateways, count)
     found["figures"], found["refusals"] = figures.stored(), refused.stored()
     made("throughput")
     found["throughput"] = {
@@ -119,7 +119,7 @@ def sign(count, kinds, few):
         tokens.good(kind, "warm", rounds.WARM_UP[kind])
         for number in range(max(count, footprint.MANY, 2 * few)):
             tokens.good(kind, f"round-{number}", rounds.COUNTS[kind])
-    for number in range(few):
+    for number in range(count):
         tokens.good("rs256", f"pace-{number}", capacity.COUNT)
 
 

@@ -108,7 +108,8 @@ impl Gate {
         // Whoever was asked may say something else the next time, and each request may want something
         // else.
         let holds_again = pending.findings.is_empty() && pending.intake.demand.is_none();
-        let token = pending.findings.take_verified().or(pending.known);
+        let known = pending.intake.known().cloned();
+        let token = pending.findings.take_verified().or(known);
         let (name, intake) = (pending.policy, pending.intake);
         let Some(policy) = self.settings.policy(name.as_deref()) else {
             return Step::Decided(self.misconfigured(intake.is_grpc, effects));

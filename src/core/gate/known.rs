@@ -19,13 +19,12 @@ impl Gate {
     /// What was decided about a request like this one with the same token, if that counts still.
     pub(super) fn permitted(
         &self,
-        known: Option<&VerifiedToken>,
         policy: &Policy,
         intake: &Intake,
         now: UnixMillis,
     ) -> Option<Rc<Permitted>> {
         // Keycloak decides for one request at a time.
-        let known = known.filter(|_| intake.demand.is_none());
+        let known = intake.known().filter(|_| intake.demand.is_none());
         let known = known.filter(|token| counts(&self.settings, &self.caches, token, now))?;
         let permitted = known.permitted(place(policy, intake))?;
         let rules = policy.rules_of(permitted.issuer)?;

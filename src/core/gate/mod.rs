@@ -221,13 +221,12 @@ impl Gate {
             });
             return Step::Decided(self.misconfigured(request.is_grpc(), effects));
         };
-        let intake = Intake::of(request, policy, self.abilities);
-        let known = intake.credential();
-        let known = known.and_then(|token| self.verified_tokens.find(token));
-        if let Some(permitted) = self.permitted(known.as_deref(), policy, &intake, now) {
+        let known = |token: &[u8]| self.verified_tokens.find(token);
+        let intake = Intake::of(request, policy, self.abilities, known);
+        if let Some(permitted) = self.permitted(policy, &intake, now) {
             return self.go_up_again(id, request, permitted, intake, now, effects);
         }
-        let pending = Pending::new(request.policy.clone(), intake, known);
+        let pending = Pending::new(request.policy.clone(), intake);
         self.proceed(id, pending, None, now, shared, effects)
     }
 

@@ -19,7 +19,6 @@ use crate::keys::shared::SharedData;
 use crate::metrics::Measure;
 use crate::refusal::{Reason, UmaChallenge};
 use crate::time::{Millis, UnixMillis};
-use crate::verified_tokens::VerifiedToken;
 
 /// Who asks for an answer of the moment joins a question that is no older.
 const JOINED: Millis = Millis(100);
@@ -33,8 +32,6 @@ pub(super) struct Pending {
     pub(super) policy: Option<String>,
     pub(super) intake: Intake,
     pub(super) findings: Findings,
-    /// Its token, if that was verified for another request.
-    pub(super) known: Option<Rc<VerifiedToken>>,
     /// Issuers of which no more keys will come for it, and why.
     pub(super) keys_ended: Vec<(usize, Reason)>,
     /// When it has waited for as long as it may, in all.
@@ -54,13 +51,8 @@ pub(super) enum Needed {
 }
 
 impl Pending {
-    pub(super) fn new(
-        policy: Option<String>,
-        intake: Intake,
-        known: Option<Rc<VerifiedToken>>,
-    ) -> Self {
+    pub(super) fn new(policy: Option<String>, intake: Intake) -> Self {
         Self {
-            known,
             policy,
             intake,
             findings: Findings::default(),
@@ -150,7 +142,7 @@ impl Gate {
     pub(super) fn judge(&self, pending: &Pending, now: UnixMillis) -> Judgement {
         let intake = &pending.intake;
         let token = match &intake.question {
-            intake::Question::Token(token) => token,
+            intake::Question::Token(token) => token.text(),
             intake::Question::Refuse(reason) => return Judgement::without_token(*reason),
             intake::Question::Pass(waiver) => return Judgement::waived(*waiver),
         };
@@ -165,9 +157,9 @@ impl Gate {
             keys: &|issuer| self.cache(issuer)?.usable(now),
             keys_ended: &pending.keys_ended,
             findings: &pending.findings,
-            known: pending
-                .known
-                .as_deref()
+            known: intake
+                .known()
+                .map(|token| &**token)
                 .filter(|token| counts(&self.settings, &self.caches, token, now)),
             known_headers: &self.known_headers,
             host_verifier: self.host_verifier.as_deref(),

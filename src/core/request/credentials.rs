@@ -1,10 +1,13 @@
 //! Takes the access token from a request: from header fields (RFC 6750, 2.1), from the query
 //! (2.3) and from cookies.
 
+use std::rc::Rc;
+
 use super::path::percent_decoded;
 use super::{HeaderEdit, Request};
 use crate::jose::base64url::is_b64token;
 use crate::refusal::Reason;
+use crate::verified_tokens::VerifiedToken;
 
 /// Where tokens are looked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,7 +27,26 @@ pub struct HeaderSource {
     pub scheme: Option<String>,
 }
 
-/// The one token of a request.
+/// A token that a request brings.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// It was verified for another request.
+    Known(Rc<VerifiedToken>),
+    New(String),
+}
+
+impl Credential {
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Known(token) => &token.text,
+            Self::New(text) => text,
+        }
+    }
+}
+
+/// The one token of a request. `known` finds one of exactly these octets among those that were verified:
+/// it need not be looked at.
 ///
 /// A header's value that is not of its scheme is no token (another scheme may be meant for the
 /// upstream), and neither is an empty value elsewhere. The same token twice is one.
@@ -32,15 +54,23 @@ pub struct HeaderSource {
 /// # Errors
 /// [`Reason::MissingToken`], [`Reason::MultipleTokens`] for different ones, or
 /// [`Reason::MalformedCredentials`] for a value that is not one token.
-pub fn token(request: &Request, sources: &TokenSources) -> Result<String, Reason> {
-    let mut found = None;
+pub fn token(
+    request: &Request,
+    sources: &TokenSources,
+    known: impl Fn(&[u8]) -> Option<Rc<VerifiedToken>>,
+) -> Result<Credential, Reason> {
+    let mut found: Option<Credential> = None;
     let mut add = |token: &[u8]| {
-        let is_token = is_b64token(token);
-        let text = is_token.then(|| std::str::from_utf8(token).ok()).flatten();
-        let text = text.ok_or(Reason::MalformedCredentials)?;
+        let read = || {
+            let is_token = is_b64token(token);
+            let text = is_token.then(|| std::str::from_utf8(token).ok()).flatten();
+            let text = text.ok_or(Reason::MalformedCredentials)?;
+            Ok(Credential::New(text.to_owned()))
+        };
+        let credential = known(token).map_or_else(read, |known| Ok(Credential::Known(known)))?;
         match &found {
-            None => found = Some(text.to_owned()),
-            Some(first) if first == text => {}
+            None => found = Some(credential),
+            Some(first) if first.text() == credential.text() => {}
             Some(_) => return Err(Reason::MultipleTokens),
         }
         Ok(())
@@ -237,11 +267,16 @@ mod tests {
 
     fn read(values: &[&'static str]) -> Result<String, Reason> {
         let fields: Vec<_> = values.iter().map(|v| ("Authorization", *v)).collect();
-        token(&request("/", &fields), &sources())
+        of(&request("/", &fields))
     }
 
     fn from(path: &str, fields: &[(&str, &str)]) -> Result<String, Reason> {
-        token(&request(path, fields), &sources())
+        of(&request(path, fields))
+    }
+
+    fn of(request: &Request) -> Result<String, Reason> {
+        let found = token(request, &sources(), |_| None)?;
+        Ok(found.text().to_owned())
     }
 
     fn hidden(path: &str, fields: &[(&str, &str)]) -> Vec<HeaderEdit> {
@@ -304,7 +339,7 @@ mod tests {
         bytes
             .headers
             .push((b"authorization".to_vec(), b"Bearer \xff".to_vec()));
-        assert_eq!(token(&bytes, &sources()), Err(Reason::MalformedCredentials));
+        assert_eq!(of(&bytes), Err(Reason::MalformedCredentials));
     }
 
     #[test]

@@ -301,6 +301,35 @@ fn a_permission_is_looked_for_in_it_each_time() {
     }
 }
 
+/// A token beside one that is known is read as it is beside one that is new.
+#[test]
+fn it_is_one_of_several_credentials_as_any_other() {
+    for host in HOSTS {
+        let mut sim = warm(host, 1);
+        let (known, other) = (good(&P256_A).text, good(&P256_B).text);
+        let garbage = "a%20b".to_owned();
+        let id = sim.request(0, &good(&P256_A));
+        assert!(sim.was_forwarded(id));
+        for (header, param, reason) in [
+            (&known, &known, None),
+            (&known, &other, Some(Reason::MultipleTokens)),
+            (&other, &known, Some(Reason::MultipleTokens)),
+            (&known, &garbage, Some(Reason::MalformedCredentials)),
+            (
+                &format!("{known},"),
+                &known,
+                Some(Reason::MalformedCredentials),
+            ),
+            (&format!("{known} "), &known, None),
+            (&format!("{known}="), &known, Some(Reason::MultipleTokens)),
+        ] {
+            let request = get(&format!("/orders?jwt={param}"), header);
+            let id = sim.request_of(0, &request, reason.is_none());
+            assert_eq!(sim.reason(id), reason, "{header} {param}");
+        }
+    }
+}
+
 #[test]
 fn what_goes_up_is_the_same_each_time() {
     let mut configuration = configuration();
