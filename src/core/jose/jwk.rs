@@ -1,5 +1,6 @@
 //! One JSON Web Key, validated once when it is loaded (RFC 7517, 4; RFC 7518, 6; RFC 8037, 2).
 
+use primeorder::elliptic_curve::sec1::ToSec1Point as _;
 use rsa::traits::PublicKeyParts as _;
 use serde_json::{Map, Value};
 
@@ -57,8 +58,8 @@ impl Material {
                 ("e", base64url::encode(&rsa.key.e().to_bytes_be())),
             ],
             Self::P256(P256 { key, .. }) => ec("P-256", key.to_sec1_point(false).as_bytes())?,
-            Self::P384(key) => ec("P-384", key.to_sec1_point(false).as_bytes())?,
-            Self::P521(key) => ec("P-521", key.to_sec1_point(false).as_bytes())?,
+            Self::P384(key) => ec("P-384", key.point.to_sec1_point(false).as_bytes())?,
+            Self::P521(key) => ec("P-521", key.point.to_sec1_point(false).as_bytes())?,
             Self::Ed25519(key) => vec![
                 ("kty", "OKP".to_owned()),
                 ("crv", "Ed25519".to_owned()),

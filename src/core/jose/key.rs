@@ -9,6 +9,7 @@ use rsa::traits::PublicKeyParts as _;
 use rsa::{BigUint, RsaPublicKey};
 
 use super::algorithm::{Algorithm, Family};
+use super::ecdsa;
 use super::secret::Secret;
 use crate::time::UnixMillis;
 
@@ -29,8 +30,8 @@ pub struct VerificationKey {
 pub(super) enum Material {
     Rsa(Box<Rsa>),
     P256(P256),
-    P384(p384::ecdsa::VerifyingKey),
-    P521(p521::ecdsa::VerifyingKey),
+    P384(ecdsa::PublicKey<p384::NistP384>),
+    P521(ecdsa::PublicKey<p521::NistP521>),
     Ed25519(ed25519_dalek::VerifyingKey),
     Hmac(Secret),
 }
@@ -213,13 +214,15 @@ impl Material {
     }
 
     pub(super) fn p384(point: &[u8]) -> Result<Self, Unusable> {
-        let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(ordinary(point)?);
-        key.map(Self::P384).map_err(|_| Unusable::BadPoint)
+        let point = p384::PublicKey::from_sec1_bytes(ordinary(point)?);
+        let point = point.map_err(|_| Unusable::BadPoint)?;
+        Ok(Self::P384(point.into()))
     }
 
     pub(super) fn p521(point: &[u8]) -> Result<Self, Unusable> {
-        let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(ordinary(point)?);
-        key.map(Self::P521).map_err(|_| Unusable::BadPoint)
+        let point = p521::PublicKey::from_sec1_bytes(ordinary(point)?);
+        let point = point.map_err(|_| Unusable::BadPoint)?;
+        Ok(Self::P521(point.into()))
     }
 
     pub(super) fn ed25519(point: &[u8]) -> Result<Self, Unusable> {
@@ -237,8 +240,8 @@ impl Material {
         match (self, other) {
             (Self::Rsa(one), Self::Rsa(other)) => one.key == other.key,
             (Self::P256(one), Self::P256(other)) => one.key == other.key,
-            (Self::P384(one), Self::P384(other)) => one == other,
-            (Self::P521(one), Self::P521(other)) => one == other,
+            (Self::P384(one), Self::P384(other)) => one.point == other.point,
+            (Self::P521(one), Self::P521(other)) => one.point == other.point,
             (Self::Ed25519(one), Self::Ed25519(other)) => one == other,
             _ => false,
         }
