@@ -20,8 +20,9 @@ use crate::inquiry::introspection::{
 };
 use crate::inquiry::question::{Finding, Findings, Inquiry, Question};
 use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::header::Header;
 use crate::jose::jwk_set::JwkSet;
-use crate::jose::jws::{self, Header, ReceivedToken};
+use crate::jose::jws::{self, ReceivedToken};
 use crate::jose::known_headers::KnownHeaders;
 use crate::jose::signature::HostVerifier;
 use crate::keys::cache::Need;

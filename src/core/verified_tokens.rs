@@ -14,7 +14,7 @@ use crate::caller::Told;
 use crate::caller::consumers::Consumer;
 use crate::claims::{Times, VerifiedClaims};
 use crate::jose::algorithm::Algorithm;
-use crate::jose::jws::Header;
+use crate::jose::header::Header;
 use crate::jose::key::VerificationKey;
 use crate::time::{Millis, UnixMillis};
 

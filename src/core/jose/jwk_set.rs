@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
-use super::jws::Header;
+use super::header::Header;
 use super::key::{Unusable, VerificationKey};
 use crate::json::{self, Limits};
 use crate::refusal::Reason;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::jws::Header;
+use super::header::Header;
 
 /// An issuer signs with one or two keys at a time.
 const MOST: usize = 16;

@@ -8,6 +8,7 @@ pub mod bad_signing_key;
 pub mod base64url;
 mod ecdsa;
 mod fixed_base;
+pub mod header;
 pub mod hmac_sha256;
 pub mod jwk;
 pub mod jwk_set;
