@@ -32,7 +32,11 @@ def main():
     if arguments.rounds:
         program = built("speed")
         for algorithm in algorithms:
-            tell(algorithm, measured(program, algorithm, arguments.rounds))
+            found = measured(program, algorithm, arguments.rounds)
+            tell(algorithm, found)
+            tell_ratios(found)
+        if not arguments.only:
+            tell("a decision, by alg", measured(built("algorithms", "jwt-keycloak-tests"), arguments.rounds))
     if arguments.inputs:
         program = built("differential")
         for algorithm in algorithms:
@@ -40,24 +44,28 @@ def main():
             print(f"{algorithm}: other implementations say the same of {checked} inputs")
 
 
-def built(program):
-    """The path of a program of `tests/verification`, built for wasm."""
-    return output([*BUILD, "wasm-bin", PACKAGE, program]).strip()
+def built(program, package=PACKAGE):
+    """The path of a program of the tests, built for wasm."""
+    return output([*BUILD, "wasm-bin", package, program]).strip()
 
 
-def measured(program, algorithm, rounds):
+def measured(program, *arguments):
     """Lines of the program by runtime."""
-    found = {"wasmtime": in_wasmtime(program, "speed", algorithm, str(rounds))}
+    arguments = [str(argument) for argument in arguments]
+    found = {"wasmtime": in_wasmtime(program, Path(program).stem, *arguments)}
     if shutil.which("node"):
         options = ["--no-liftoff", "--no-warnings"]  # as code runs after a while
-        found["V8"] = output(["node", *options, "tests/bench/wasi.mjs", program, algorithm, str(rounds)])
+        found["V8"] = output(["node", *options, "tests/bench/wasi.mjs", program, *arguments])
     return {runtime: dict(line.split("\t") for line in lines.splitlines()) for runtime, lines in found.items()}
 
 
-def tell(algorithm, found):
-    print(f"{algorithm + ', µs':24}" + "".join(f"{runtime:>10}" for runtime in found))
+def tell(what, found):
+    print(f"{what + ', µs':24}" + "".join(f"{runtime:>10}" for runtime in found))
     for name in found["wasmtime"]:
-        print(f"{name:24}" + "".join(f"{float(column[name]):10.1f}" for column in found.values()))
+        print(f"{name:24}" + "".join(f"{float(column[name]):10.1f}" for column in found.values()), flush=True)
+
+
+def tell_ratios(found):
     ratios = [float(each["crate with SHA-256"]) / float(each["kernel with SHA-256"]) for each in found.values()]
     print(f"{'times faster':24}" + "".join(f"{ratio:10.1f}" for ratio in ratios), flush=True)
 
