@@ -11,7 +11,7 @@ from tests.bench import cases, tokens
 
 # Of each kind in a round; those of 4 kB are fewer, since they are no case of their own.
 COUNTS = {"rs256": 2000, "es256": 2000, "large": 500}
-CHUNK = 500
+CHUNK = 250
 # Times that a round's tokens come again: all but the first fill a cache or find it full.
 AGAIN = 2
 # v8 compiles what is used often once more; measured is what it then has. Others' compilers of the

@@ -121,6 +121,17 @@ class Issuer:
             arrived = self._changed.wait_for(lambda: self._open[document] > 0, WAIT)
         assert arrived, f"no fetch of {self.name}'s {document} within {WAIT} s"
 
+    def hold_anew(self, document):
+        """Answers what is held with an error, and waits until the gateway has asked again: a fetch that has
+        just begun does not come to its end while a test looks on."""
+        self.wait_until_held(document)
+        self.answer(**{document: "fails"})
+        with self._changed:
+            left = self._changed.wait_for(lambda: self._open[document] == 0, WAIT)
+        assert left, f"fetches of {self.name}'s {document} do not end"
+        self.answer(**{document: "held"})
+        self.wait_until_held(document)
+
     def revoke(self, token):
         """What is asked about it from now on is answered with `active: false`."""
         self.endpoints.known[token].end()
@@ -163,6 +174,7 @@ class Issuer:
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._behaviour[name][0] != "held")
             self._open[name] -= 1
+            self._changed.notify_all()
             behaviours = self._behaviour[name]
             behaviour = behaviours.pop(0) if len(behaviours) > 1 else behaviours[0]
         BEHAVIOURS[behaviour](handler, answer())

@@ -23,7 +23,7 @@ class Paused:
     def __init__(self, configuration, gateway, upstream, stub, mint):
         self.configuration = configuration
         issuer = stub[configuration]
-        issuer.wait_until_held("jwks")
+        issuer.hold_anew("jwks")
         with concurrent.futures.ThreadPoolExecutor(max_workers=len(KINDS) * len(TOKENS)) as pool:
             running = {
                 (kind, name): pool.submit(
