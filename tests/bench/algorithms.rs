@@ -25,13 +25,12 @@ fn main() {
         ("ES512", &P521_A),
         ("EdDSA", &ED25519_A),
     ];
-    let decided = measured.map(|(alg, key)| {
+    let mut decided = measured.map(|(alg, key)| {
         let (verifier, token) = (Verifier::with_key(key), tokens::mint(key, alg));
         // What a key has made at its first signature is there from here on.
         assert!(verifier.admits(&token), "{alg}");
         (alg, verifier, token, Vec::new())
     });
-    let mut decided = decided;
     for _ in 0..rounds.max(1) {
         for (_, verifier, token, times) in &mut decided {
             let from = Instant::now();

@@ -25,12 +25,12 @@ impl KnownHeaders {
 
     /// Keeps what a text was read as, in place of the oldest.
     pub fn keep(&self, text: &str, header: &Rc<Header>) {
+        if self.find(text).is_some() {
+            return;
+        }
         let Ok(mut known) = self.0.try_borrow_mut() else {
             return;
         };
-        if known.iter().any(|(known, _)| **known == *text) {
-            return;
-        }
         known.truncate(MOST.saturating_sub(1));
         known.push_front((text.into(), Rc::clone(header)));
     }
