@@ -14,14 +14,10 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::jws::ReceivedToken;
 use crate::jose::key::VerificationKey;
 use crate::jose::signature::{self, HostVerifier};
-use crate::json::each;
+use crate::json::text::JsonText;
 use crate::refusal::Reason;
 use crate::time::{Millis, UnixMillis};
-
-/// How far `iat` may lie in the future beyond the clock skew. RFC 7519 asks for no such check; it
-/// is here for grossly wrong values and must not refuse a fresh token to a gateway whose clock is
-/// a little late.
-const IAT_TOLERANCE: Millis = Millis::from_secs(60);
+use crate::times::Times;
 
 /// What the claims of an access token must be.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -57,17 +53,6 @@ struct Told {
     jwt: Option<Rc<str>>,
     /// Which of its answers it was.
     number: u64,
-}
-
-/// A claim that is a NumericDate (RFC 7519, 2), if it is there.
-type Date = Result<Option<UnixMillis>, Reason>;
-
-/// When a token is in force, as it says.
-#[derive(Clone, Copy, Debug)]
-pub struct Times {
-    exp: Date,
-    nbf: Date,
-    iat: Date,
 }
 
 /// The claims of an access token that is in force and meant for this gateway.
@@ -110,14 +95,15 @@ impl VerifiedClaims {
     }
 
     #[must_use]
-    pub fn issuer(&self) -> Option<&Value> {
+    pub fn issuer(&self) -> Option<JsonText<'_>> {
         self.claims.get("iss")
     }
 
     /// Whether `told` may be about the same token (RFC 7519, 4.1.7; RFC 7662, 2.2).
     #[must_use]
     pub fn is_token_of(&self, told: &Self) -> bool {
-        let (own, told) = (self.claims.get("jti"), told.claims.get("jti"));
+        let jti = |of: &Self| of.claims.get("jti").map(JsonText::to_value);
+        let (own, told) = (jti(self), jti(told));
         own.is_none() || told.is_none() || own == told
     }
 
@@ -140,11 +126,9 @@ impl VerifiedClaims {
     /// made, and letters three and four are those of lightweight ones.
     #[must_use]
     pub fn is_lightweight(&self) -> bool {
-        let jti = self.claims.get("jti").and_then(Value::as_str);
-        let kind = jti
-            .and_then(|jti| jti.split_once(':'))
-            .map(|(kind, _)| kind);
-        kind.is_some_and(|kind| kind.len() == 6 && kind.get(2..4) == Some("lt"))
+        let jti = self.claims.get("jti").and_then(JsonText::as_str);
+        let kind = jti.as_deref().and_then(|jti| jti.split_once(':'));
+        kind.is_some_and(|(kind, _)| kind.len() == 6 && kind.get(2..4) == Some("lt"))
     }
 
     /// Checks the claims that make it an access token, in force at `now`, for this audience.
@@ -169,16 +153,7 @@ impl VerifiedClaims {
     /// When it is in force, as it says.
     #[must_use]
     pub fn times(&self) -> Times {
-        let date = |name| {
-            let value = self.claims.get(name);
-            let date = |value| UnixMillis::from_numeric_date(value).ok_or(Reason::ClaimMalformed);
-            value.map(date).transpose()
-        };
-        Times {
-            exp: date("exp"),
-            nbf: date("nbf"),
-            iat: date("iat"),
-        }
+        self.claims.times()
     }
 
     /// What they take in memory, about.
@@ -191,7 +166,7 @@ impl VerifiedClaims {
     /// `typ: JWT` in the header; its claim `typ` tells them apart (RFC 8725, 3.12). Issuers that
     /// have no such claim are told apart by the audience and the header.
     fn check_type(&self, rules: &ClaimRules) -> Result<(), Reason> {
-        let is_bearer = |typ: &Value| {
+        let is_bearer = |typ: JsonText<'_>| {
             let typ = typ.as_str();
             typ.is_some_and(|typ| typ.eq_ignore_ascii_case("Bearer"))
         };
@@ -199,7 +174,7 @@ impl VerifiedClaims {
         let token_type = || self.claims.get("token_type");
         // Others than Keycloak tell so what it tells by `typ`.
         let is_for_access =
-            |token_use: &Value| token_use == "access_token" || token_use == "access";
+            |token_use: JsonText<'_>| token_use.is("access_token") || token_use.is("access");
         let token_use = || self.claims.get("token_use");
         if self.told.is_some()
             && !(token_type().is_none_or(is_bearer) && token_use().is_none_or(is_for_access))
@@ -208,7 +183,7 @@ impl VerifiedClaims {
         }
         match self.claims.get("typ") {
             None => Ok(()),
-            Some(Value::String(typ)) if rules.types.contains(typ) => Ok(()),
+            Some(typ) if rules.types.iter().any(|known| typ.is(known)) => Ok(()),
             Some(_) => Err(Reason::WrongTokenType),
         }
     }
@@ -221,60 +196,10 @@ impl VerifiedClaims {
         let Some(allowed) = &rules.audiences else {
             return Ok(());
         };
-        let is_allowed = |aud: &Value| {
-            aud.as_str()
-                .is_some_and(|aud| allowed.iter().any(|a| a == aud))
-        };
-        let good = each(self.claims.get("aud")).any(is_allowed);
+        let mut aud = self.claims.get("aud").into_iter().flat_map(JsonText::each);
+        let good = aud.any(|aud| allowed.iter().any(|a| aud.is(a)));
         good.then_some(()).ok_or(Reason::AudienceNotAllowed)
     }
-}
-
-impl Times {
-    /// RFC 7519, 4.1.4 to 4.1.6.
-    ///
-    /// # Errors
-    /// The first [`Reason`] against it.
-    pub fn check(&self, rules: &ClaimRules, now: UnixMillis) -> Result<(), Reason> {
-        if rules.require_exp {
-            let exp = self.exp?.ok_or(Reason::ClaimMissing)?;
-            if has_ended(exp, rules, now) {
-                return Err(Reason::TokenExpired);
-            }
-            let latest = |maximum| now.plus(maximum).plus(rules.clock_skew);
-            if rules
-                .maximum_expiration
-                .is_some_and(|maximum| exp > latest(maximum))
-            {
-                return Err(Reason::LifetimeTooLong);
-            }
-        }
-        // RFC 7519, 4.1.5: not before `nbf`.
-        match self.nbf? {
-            None if rules.require_nbf => return Err(Reason::ClaimMissing),
-            Some(nbf) if nbf > now.plus(rules.clock_skew) => {
-                return Err(Reason::TokenNotYetValid);
-            }
-            _ => {}
-        }
-        // RFC 7519, 4.1.6.
-        let latest = now.plus(rules.clock_skew).plus(IAT_TOLERANCE);
-        if self.iat?.is_some_and(|iat| iat > latest) {
-            return Err(Reason::TokenIssuedInFuture);
-        }
-        Ok(())
-    }
-
-    /// RFC 7519, 4.1.4: not on or after `exp`.
-    #[must_use]
-    pub fn have_ended(&self, rules: &ClaimRules, now: UnixMillis) -> bool {
-        matches!(self.exp, Ok(Some(exp)) if rules.require_exp && has_ended(exp, rules, now))
-    }
-}
-
-/// RFC 7519, 4.1.4: not on or after `exp`.
-fn has_ended(exp: UnixMillis, rules: &ClaimRules, now: UnixMillis) -> bool {
-    now >= exp.plus(rules.clock_skew)
 }
 
 impl AccessToken {

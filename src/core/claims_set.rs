@@ -1,35 +1,26 @@
-//! A JWT Claims Set (RFC 7519, 4): checked whole when it arrives, read member by member when a rule
-//! asks.
+//! A JWT Claims Set (RFC 7519, 4): checked whole when it arrives, read in its text when a rule asks.
 //!
-//! A token has thirty claims of which rules read a handful. To find that a text is JSON with one
-//! meaning takes no memory; to build all of its values takes more time than all the rest but the
-//! signature.
+//! A token has thirty claims of which rules read a handful. To build values of them takes more time than
+//! all the rest but the signature, and to keep them more room than the token.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::json::{self, Check, JsonError, Limits, Name, Names};
+use crate::json::scan::{self, Member, wide};
+use crate::json::text::JsonText;
+use crate::json::{self, JsonError, Limits};
+use crate::times::Times;
 
-/// A JSON object whose members are parsed when they are first asked for.
+/// A JSON object, and where its members stand.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimsSet {
-    /// The whole document, or the names alone where the values have been parsed.
     text: String,
     members: Vec<Member>,
-    depth: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Member {
-    /// Where its name and its value stand in the text.
-    name: Range<u32>,
-    at: Range<u32>,
-    value: OnceCell<Box<Value>>,
+    /// Whether a name may stand there otherwise than it reads.
+    has_escaped_names: bool,
+    times: OnceCell<Times>,
 }
 
 impl ClaimsSet {
@@ -41,57 +32,75 @@ impl ClaimsSet {
         if text.len() > limits.bytes {
             return Err(JsonError::TooLarge);
         }
-        let malformed = |why: &dyn fmt::Display| JsonError::Malformed(why.to_string());
-        let text = String::from_utf8(text).map_err(|_| malformed(&"not UTF-8"))?;
-        let mut source = serde_json::Deserializer::from_str(&text);
-        let names = source
-            .deserialize_map(Checked(Check {
-                depth_left: limits.depth,
-            }))
-            .and_then(|names| source.end().map(|()| names))
-            .map_err(|error| malformed(&error))?;
-        match members(&text, &names) {
-            Some(members) => Ok(Self {
-                members,
-                depth: limits.depth,
+        let text =
+            String::from_utf8(text).map_err(|_| JsonError::Malformed("not UTF-8".to_owned()))?;
+        if let Some(members) = scan::members(&text, limits.depth) {
+            return Ok(Self {
                 text,
-            }),
-            // Names that are written with escapes.
-            None => json::parse_object(text.as_bytes(), limits).map(Self::from),
+                members,
+                ..Self::default()
+            });
+        }
+        json::parse_object(text.as_bytes(), limits)?;
+        Ok(Self::checked(text))
+    }
+
+    /// Of a text that was checked.
+    fn checked(text: String) -> Self {
+        let members = JsonText::checked(text.trim_ascii()).members();
+        let members = members.map(|(name, value)| Member {
+            name: place(&text, name),
+            value: place(&text, value),
+        });
+        let members: Vec<_> = members.collect();
+        Self {
+            has_escaped_names: true,
+            members,
+            text,
+            times: OnceCell::new(),
         }
     }
 
     /// A claim's value.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<JsonText<'_>> {
         let mut members = self.members.iter();
-        let length = u32::try_from(name.len()).ok()?;
-        let member = members.find(|member| {
-            member.name.end.wrapping_sub(member.name.start) == length
-                && self.part(&member.name) == name
-        })?;
-        Some(self.value(member))
+        let member = if self.has_escaped_names {
+            members.find(|member| self.part(&member.name).is(name))
+        } else {
+            // Long before a text is compared its length says that it is another.
+            let length = u32::try_from(name.len()).ok()?.checked_add(2)?;
+            members.find(|member| {
+                member.name.end.wrapping_sub(member.name.start) == length
+                    && self
+                        .part(&member.name)
+                        .as_plain_str()
+                        .is_some_and(|own| own.bytes().eq(name.bytes()))
+            })
+        };
+        Some(self.part(&member?.value))
+    }
+
+    /// When it is in force.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        *self.times.get_or_init(|| Times::of(self))
     }
 
     /// What it takes in memory, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let members = self.members.len().saturating_mul(size_of::<Member>());
-        let read = self.members.iter().filter_map(|member| member.value.get());
-        let read: usize = read.map(|value| json::bytes_of(value)).sum();
-        self.text.len().saturating_add(members).saturating_add(read)
+        self.text.len().saturating_add(members)
     }
 
     /// All members, parsed.
     #[must_use]
     pub fn to_map(&self) -> Map<String, Value> {
-        let members = self.members.iter();
-        members
-            .map(|member| {
-                let name = self.part(&member.name).to_owned();
-                (name, self.value(member).clone())
-            })
-            .collect()
+        match JsonText::checked(self.text.trim_ascii()).to_value() {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        }
     }
 
     /// For tests of those that read claims.
@@ -100,117 +109,23 @@ impl ClaimsSet {
         claims.as_object().unwrap().clone().into()
     }
 
-    fn part(&self, at: &Range<u32>) -> &str {
-        let long = |index: u32| usize::try_from(index).unwrap_or_default();
-        self.text
-            .get(long(at.start)..long(at.end))
-            .unwrap_or_default()
-    }
-
-    fn value<'a>(&'a self, member: &'a Member) -> &'a Value {
-        member.value.get_or_init(|| {
-            let text = self.part(&member.at);
-            // It was checked: it cannot fail. If it did, the claim would be of no use to anybody.
-            let parse = || json::parse_part(text, self.depth).unwrap_or_default();
-            Box::new(plain(text).unwrap_or_else(parse))
-        })
+    fn part(&self, place: &Range<u32>) -> JsonText<'_> {
+        JsonText::checked(self.text.get(wide(place)).unwrap_or_default())
     }
 }
 
 impl From<Map<String, Value>> for ClaimsSet {
     fn from(members: Map<String, Value>) -> Self {
-        let mut text = String::new();
-        let members = members.into_iter().map(|(name, value)| Member {
-            name: append(&mut text, &name),
-            at: 0..0,
-            value: OnceCell::from(Box::new(value)),
-        });
-        let members = members.collect();
-        Self {
-            text,
-            members,
-            depth: 0,
-        }
+        Self::checked(Value::Object(members).to_string())
     }
 }
 
-/// Reads the names of the outermost object's members, and checks their values.
-struct Checked(Check);
-
-impl<'de> Visitor<'de> for Checked {
-    type Value = Vec<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Self::Value, A::Error> {
-        // Keycloak's tokens have about so many.
-        let mut names = Names::with_capacity(32);
-        while let Some(Name(name)) = source.next_key()? {
-            source.next_value_seed(self.0.inner()?)?;
-            names.push(name);
-        }
-        names.check()
-    }
-}
-
-/// Where the members of an object stand in its text, which is JSON; `None` if a name has escapes.
-fn members(text: &str, names: &[Cow<'_, str>]) -> Option<Vec<Member>> {
-    let mut members = Vec::with_capacity(names.len());
-    // What is before the closing brace.
-    let mut rest = text.trim_ascii_end().strip_suffix('}')?;
-    // From the last to the first, for a value ends where the next name begins.
-    for name in names.iter().rev() {
-        let Cow::Borrowed(name) = name else {
-            return None;
-        };
-        let name = span(text, name);
-        let after = rest.get(usize::try_from(name.end).ok()?..)?;
-        let value = after.strip_prefix('"')?.trim_ascii_start();
-        let value = value.strip_prefix(':')?.trim_ascii();
-        let before = rest.get(..usize::try_from(name.start).ok()?)?;
-        let before = before.strip_suffix('"')?.trim_ascii_end();
-        rest = before.strip_suffix(',').unwrap_or(before);
-        members.push(Member {
-            name,
-            at: span(text, value),
-            value: OnceCell::new(),
-        });
-    }
-    members.reverse();
-    Some(members)
-}
-
-/// A text without escapes, or a whole number: most claims that rules ask for. A parser takes longer to
-/// make than to run on them.
-fn plain(json: &str) -> Option<Value> {
-    if let Some(text) = json
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    {
-        let has_escapes = text.as_bytes().contains(&b'\\');
-        return (!has_escapes).then(|| Value::String(text.to_owned()));
-    }
-    let is_date = json.len() < 19 && json.bytes().all(|byte| byte.is_ascii_digit());
-    is_date.then(|| json.parse::<u64>().ok().map(Value::from))?
-}
-
-/// Where a part of a text stands in it.
-fn span(text: &str, part: &str) -> Range<u32> {
+/// Where a part of a text stands in it. A token is shorter than 4 GiB by far.
+fn place(text: &str, part: JsonText<'_>) -> Range<u32> {
+    let part = part.as_json();
+    let short = |index: usize| u32::try_from(index).unwrap_or_default();
     let start = part.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
     short(start)..short(start.wrapping_add(part.len()))
-}
-
-fn append(text: &mut String, part: &str) -> Range<u32> {
-    let start = text.len();
-    text.push_str(part);
-    short(start)..short(text.len())
-}
-
-/// A token is shorter than 4 GiB by far.
-fn short(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -236,10 +151,14 @@ mod tests {
         let expected = json::parse_object(text.as_bytes(), LIMITS).unwrap();
         assert_eq!(claims.to_map(), expected);
         for (name, value) in &expected {
-            assert_eq!(claims.get(name), Some(value), "{name}");
+            assert_eq!(
+                claims.get(name).map(JsonText::to_value).as_ref(),
+                Some(value),
+                "{name}"
+            );
         }
-        assert_eq!(claims.get("c"), None);
-        assert_eq!(claims.get("d"), None);
+        assert!(claims.get("c").is_none());
+        assert!(claims.get("d").is_none());
     }
 
     /// By a feature of serde_json's a member of this name would be the whole object.
@@ -257,7 +176,7 @@ mod tests {
                 let expected = json::parse_object(text.as_bytes(), LIMITS).unwrap();
                 assert!(expected["a"].is_object());
                 let claims = parse(&text).unwrap();
-                assert_eq!(claims.get("a"), Some(&expected["a"]), "{text}");
+                assert_eq!(claims.get("a").unwrap().to_value(), expected["a"], "{text}");
                 assert_eq!(claims.to_map(), expected, "{text}");
                 let lenient = json::parse_leniently(object.as_bytes()).unwrap();
                 assert!(lenient.is_object(), "{object}");
@@ -332,6 +251,6 @@ mod tests {
         let map = map.as_object().unwrap();
         let claims = ClaimsSet::from(map.clone());
         assert_eq!(claims.to_map(), *map);
-        assert_eq!(claims.get("a"), map.get("a"));
+        assert_eq!(claims.get("a").unwrap().to_value(), map["a"]);
     }
 }

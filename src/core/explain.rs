@@ -52,7 +52,7 @@ pub fn decision(
         let shape = &rules.shape;
         if let Some(client) = shape.client_id.text(token.claims()) {
             line.push_str("; client ");
-            show(client, &mut line);
+            show(&client, &mut line);
         }
         let subject = Subject { token, shape };
         for requirement in [&policy.requirement, known.rule, &issuer.requirement] {

@@ -274,7 +274,7 @@ impl Judge<'_> {
             self.verify_answer(unverified, issuer)
         })?;
         // RFC 7662, 2.2: `iss` is optional.
-        if verified.issuer().is_some_and(|iss| *iss != own.iss) {
+        if verified.issuer().is_some_and(|iss| !iss.is(&own.iss)) {
             return Err(Reason::IssuerNotAllowed.into());
         }
         let verified = match own_claims {
@@ -301,7 +301,7 @@ impl Judge<'_> {
         let is_right = match unverified {
             Unverified::AccessToken { .. } => token.header.may_be_access_token(),
             Unverified::Response(_) => token.header.is_introspection_response(),
-        } && token.issuer() == Some(&own.iss);
+        } && token.issuer().is_some_and(|iss| *iss == own.iss);
         if !is_right {
             return Err(of_no_use());
         }
@@ -340,7 +340,7 @@ impl Judge<'_> {
         }
         let iss = token.issuer().ok_or(Reason::IssuerNotAllowed)?;
         let settings = self.settings;
-        if settings.blocked.iter().any(|blocked| blocked == iss) {
+        if settings.blocked.iter().any(|blocked| *blocked == iss) {
             return Err(Reason::IssuerBlocked);
         }
         settings

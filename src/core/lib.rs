@@ -47,5 +47,6 @@ pub mod refusal;
 pub mod request;
 pub mod sparing;
 pub mod time;
+pub mod times;
 pub mod upstream_jwt;
 pub mod verified_tokens;

@@ -12,11 +12,12 @@ use crate::authorization::Permit;
 use crate::bounded::{Bounded, Bounds, Key, Numbers};
 use crate::caller::Told;
 use crate::caller::consumers::Consumer;
-use crate::claims::{Times, VerifiedClaims};
+use crate::claims::VerifiedClaims;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::header::Header;
 use crate::jose::key::VerificationKey;
 use crate::time::{Millis, UnixMillis};
+use crate::times::Times;
 
 /// A token and its claims take less than this, most of them.
 const BYTES_EACH: usize = 4096;
@@ -46,8 +47,6 @@ pub struct VerifiedToken {
     /// The one that made its signature.
     pub key: Rc<VerificationKey>,
     pub claims: VerifiedClaims,
-    /// When it is in force, as it says.
-    pub times: Times,
     permitted: RefCell<Vec<(Place, Rc<Permitted>)>>,
 }
 
@@ -95,7 +94,6 @@ impl VerifiedToken {
             alg,
             header,
             key,
-            times: claims.times(),
             claims,
             permitted: RefCell::default(),
         }

@@ -110,7 +110,7 @@ fn overwrite<'e>(
             // Set to nothing is removed, and so not removed.
             HeaderEdit::Set(name, value) if value.is_empty() => {
                 if is_there(name, fields)? {
-                    return Err(Failed::Field(name.clone()));
+                    return Err(Failed::Field(name.to_string()));
                 }
             }
             HeaderEdit::Set(name, value) => {
@@ -124,7 +124,7 @@ fn overwrite<'e>(
             }
             HeaderEdit::Remove(name) => {
                 if is_there(name, fields)? {
-                    return Err(Failed::Field(name.clone()));
+                    return Err(Failed::Field(name.to_string()));
                 }
             }
         }

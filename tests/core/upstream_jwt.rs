@@ -130,7 +130,7 @@ fn signed_with(forward: &Forward, entropy: &[u8]) -> (String, String) {
     let jwt = forward.jwt.as_ref().expect("a JWT");
     let edit = jwt.sign(|| Some(entropy.to_vec()), &NoHostSigner).unwrap();
     match edit {
-        HeaderEdit::Set(name, value) => (name, String::from_utf8(value).unwrap()),
+        HeaderEdit::Set(name, value) => (name.to_string(), String::from_utf8(value).unwrap()),
         other => panic!("{other:?}"),
     }
 }

@@ -1,10 +1,10 @@
 //! Where a token's claims say what: Keycloak's places by default, other issuers' by configuration.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::Value;
-
 use crate::claims_set::ClaimsSet;
+use crate::json::text::JsonText;
 
 /// The way to a claim: the names of members, one within another.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,13 +69,13 @@ impl ClaimPath {
     }
 
     #[must_use]
-    pub fn find<'a>(&self, claims: &'a ClaimsSet) -> Option<&'a Value> {
+    pub fn find<'a>(&self, claims: &'a ClaimsSet) -> Option<JsonText<'a>> {
         find(self.0.iter().map(String::as_str), claims)
     }
 
     #[must_use]
-    pub fn text<'a>(&self, claims: &'a ClaimsSet) -> Option<&'a str> {
-        self.find(claims).and_then(Value::as_str)
+    pub fn text<'a>(&self, claims: &'a ClaimsSet) -> Option<Cow<'a, str>> {
+        self.find(claims).and_then(JsonText::as_str)
     }
 }
 
@@ -95,7 +95,7 @@ impl ClientRolesPath {
     }
 
     #[must_use]
-    pub fn find<'a>(&self, client: &str, claims: &'a ClaimsSet) -> Option<&'a Value> {
+    pub fn find<'a>(&self, client: &str, claims: &'a ClaimsSet) -> Option<JsonText<'a>> {
         let name = |name: &'_ String| name == CLIENT;
         find(
             self.0
@@ -109,15 +109,15 @@ impl ClientRolesPath {
 fn find<'a, 'n>(
     mut names: impl Iterator<Item = &'n str>,
     claims: &'a ClaimsSet,
-) -> Option<&'a Value> {
+) -> Option<JsonText<'a>> {
     let first = claims.get(names.next()?)?;
-    names.try_fold(first, |value, name| value.as_object()?.get(name))
+    names.try_fold(first, JsonText::member)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn claims() -> ClaimsSet {
         ClaimsSet::of(&json!({
@@ -126,9 +126,13 @@ mod tests {
         }))
     }
 
+    fn value(found: Option<JsonText<'_>>) -> Option<Value> {
+        found.map(JsonText::to_value)
+    }
+
     #[test]
     fn paths_go_through_objects_only() {
-        let find = |path: &str| ClaimPath::dotted(path).find(&claims()).cloned();
+        let find = |path: &str| value(ClaimPath::dotted(path).find(&claims()));
         assert_eq!(find("a.b.c"), Some(json!(1)));
         assert_eq!(find("a.b"), Some(json!({"c": 1})));
         for nothing in ["a.c", "a.b.c.d", "list.b", "list.0", "", "a."] {
@@ -139,7 +143,7 @@ mod tests {
     #[test]
     fn names_may_have_dots_where_they_stand_alone() {
         let path = ClaimPath::of(vec!["https://x.example/roles".to_owned()]).unwrap();
-        assert_eq!(path.find(&claims()), Some(&json!(["r"])));
+        assert_eq!(value(path.find(&claims())), Some(json!(["r"])));
         assert_eq!(ClaimPath::of(Vec::new()), None);
         assert_eq!(ClaimPath::of(vec![String::new()]), None);
     }
@@ -147,8 +151,8 @@ mod tests {
     #[test]
     fn a_clients_name_is_one_name_whatever_is_in_it() {
         let path = ClaimShape::default().client_roles;
-        assert_eq!(path.find("my.app", &claims()), Some(&json!(["x"])));
-        assert_eq!(path.find("my", &claims()), None);
+        assert_eq!(value(path.find("my.app", &claims())), Some(json!(["x"])));
+        assert!(path.find("my", &claims()).is_none());
         assert_eq!(ClientRolesPath::of(ClaimPath::dotted("a.b")), None);
         let twice = ClaimPath::dotted("{client}.{client}");
         assert_eq!(ClientRolesPath::of(twice), None);

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use crate::claims::AccessToken;
-use crate::json::each;
+use crate::json::text::JsonText;
 
 /// `RESOURCE`, `RESOURCE#SCOPE` or `#SCOPE`.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -57,29 +55,30 @@ impl Permission {
         let Some(claims) = token.own_claims() else {
             return false;
         };
-        let aud = || each(claims.get("aud"));
-        let is_meant = |aud: &Value| {
-            let known = |aud: &str| server == Some(aud) || audiences.iter().any(|of| of == aud);
-            aud.as_str().is_some_and(known)
+        let aud = || claims.get("aud").into_iter().flat_map(JsonText::each);
+        let is_meant = |aud: JsonText<'_>| {
+            server.is_some_and(|server| aud.is(server)) || audiences.iter().any(|of| aud.is(of))
         };
-        let is_for_server = server.is_none_or(|server| aud().any(|aud| aud == server));
+        let is_for_server = server.is_none_or(|server| aud().any(|aud| aud.is(server)));
         if aud().next().is_none() || !aud().all(is_meant) || !is_for_server {
             return false;
         }
         let granted = claims
             .get("authorization")
-            .and_then(|authorization| authorization.get("permissions"))
-            .and_then(Value::as_array);
-        granted.is_some_and(|granted| granted.iter().any(|one| self.is_in(one)))
+            .and_then(|authorization| authorization.member("permissions"))
+            .filter(|granted| granted.is_list());
+        granted.is_some_and(|granted| granted.each().any(|one| self.is_in(one)))
     }
 
-    fn is_in(&self, granted: &Value) -> bool {
-        let is =
-            |name: &str, wanted: &str| granted.get(name).and_then(Value::as_str) == Some(wanted);
+    fn is_in(&self, granted: JsonText<'_>) -> bool {
+        let is = |name: &str, wanted: &str| {
+            let value = granted.member(name);
+            value.is_some_and(|value| value.is(wanted))
+        };
         let resource = |wanted: &String| is("rsname", wanted) || is("rsid", wanted);
         let scope = |wanted: &String| {
-            let scopes = granted.get("scopes").and_then(Value::as_array);
-            scopes.is_some_and(|scopes| scopes.iter().any(|scope| scope == wanted))
+            let scopes = granted.member("scopes").filter(|scopes| scopes.is_list());
+            scopes.is_some_and(|scopes| scopes.each().any(|scope| scope.is(wanted)))
         };
         self.resource.as_ref().is_none_or(resource) && self.scope.as_ref().is_none_or(scope)
     }

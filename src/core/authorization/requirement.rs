@@ -2,6 +2,7 @@
 //!
 //! Everything is compared exactly. A trailing `/*` of a scope or group is the only wildcard.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use super::claim_shape::{ClaimPath, ClaimShape};
 use super::permission::Permission;
 use crate::claims::AccessToken;
-use crate::json::each;
+use crate::json::text::JsonText;
 use crate::refusal::Reason;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -124,7 +125,7 @@ impl Requirement {
     fn leaf(&self, Subject { token, shape }: Subject<'_>) -> bool {
         let claims = token.claims();
         match self {
-            Self::Scope(wanted) => scopes(shape.scope.find(claims)).any(|scope| {
+            Self::Scope(wanted) => any_scope(shape.scope.find(claims), |scope| {
                 let wildcard = shape.wildcards.then(|| scope.strip_suffix('*')).flatten();
                 let stands_for = wildcard.filter(|above| above.ends_with('/'));
                 wanted
@@ -132,30 +133,30 @@ impl Requirement {
                     .any(|wanted| wanted.holds(scope) || wanted.is_within(stands_for))
             }),
             Self::RealmRole(wanted) => {
-                let roles = || texts(shape.realm_roles.find(claims));
-                wanted.iter().any(|role| roles().any(|has| has == role))
+                let roles = shape.realm_roles.find(claims);
+                wanted.iter().any(|role| has(roles, role))
             }
             Self::Role(wanted) => {
                 let own = shape.client_id.text(claims);
-                let roles =
-                    || texts(own.and_then(|client| shape.client_roles.find(client, claims)));
-                wanted.iter().any(|role| roles().any(|has| has == role))
+                let roles = own.and_then(|client| shape.client_roles.find(&client, claims));
+                wanted.iter().any(|role| has(roles, role))
             }
             Self::ClientRole(wanted) => wanted.iter().any(|ClientRole { client, role }| {
-                texts(shape.client_roles.find(client, claims)).any(|has| has == role)
+                has(shape.client_roles.find(client, claims), role)
             }),
             Self::Group(wanted) => texts(shape.groups.find(claims))
-                .any(|group| wanted.iter().any(|wanted| wanted.holds(group))),
-            Self::Audience(wanted) => each(claims.get("aud"))
-                .filter_map(Value::as_str)
-                .any(|aud| wanted.iter().any(|wanted| wanted == aud)),
+                .any(|group| wanted.iter().any(|wanted| wanted.holds(&group))),
+            Self::Audience(wanted) => {
+                let aud = claims.get("aud");
+                wanted.iter().any(|wanted| has(aud, wanted))
+            }
             Self::ClientId(wanted) => shape
                 .client_id
                 .text(claims)
-                .is_some_and(|client| wanted.iter().any(|wanted| wanted == client)),
+                .is_some_and(|client| wanted.iter().any(|wanted| *wanted == client)),
             Self::Issuer(wanted) => claims
                 .get("iss")
-                .is_some_and(|iss| wanted.iter().any(|wanted| iss == wanted)),
+                .is_some_and(|iss| wanted.iter().any(|wanted| iss.is(wanted))),
             Self::Claim(path, test) => path.find(claims).is_some_and(|value| test.passes(value)),
             Self::Permission(wanted) => wanted
                 .iter()
@@ -240,14 +241,15 @@ impl Branch {
 }
 
 impl Test {
-    fn passes(&self, value: &Value) -> bool {
+    fn passes(&self, value: JsonText<'_>) -> bool {
         match self {
             Self::OneOf(wanted) => {
-                each(Some(value)).any(|value| wanted.iter().any(|w| same(w, value)))
+                let values = value.each().map(JsonText::to_value);
+                values
+                    .into_iter()
+                    .any(|value| wanted.iter().any(|w| same(w, &value)))
             }
-            Self::Prefix(prefix) => each(Some(value))
-                .filter_map(Value::as_str)
-                .any(|text| text.starts_with(prefix)),
+            Self::Prefix(prefix) => texts(Some(value)).any(|text| text.starts_with(prefix)),
             Self::Present => !value.is_null(),
         }
     }
@@ -268,17 +270,23 @@ fn met(met: bool, otherwise: Reason) -> Result<(), Reason> {
 }
 
 /// The texts of a list, or the one text: some issuers write a list of one so.
-fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    each(value).filter_map(Value::as_str)
+fn texts(value: Option<JsonText<'_>>) -> impl Iterator<Item = Cow<'_, str>> {
+    let each = value.into_iter().flat_map(JsonText::each);
+    each.filter_map(JsonText::as_str)
+}
+
+/// Whether this is one of the texts.
+fn has(value: Option<JsonText<'_>>, text: &str) -> bool {
+    let mut each = value.into_iter().flat_map(JsonText::each);
+    each.any(|one| one.is(text))
 }
 
 /// RFC 6749, 3.3: scopes are separated by blanks. Some issuers have a list.
-fn scopes(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    let (text, list) = match value {
-        Some(Value::String(text)) => (text.as_str(), None),
-        list => ("", list),
-    };
-    text.split_ascii_whitespace().chain(texts(list))
+fn any_scope(value: Option<JsonText<'_>>, is_it: impl Fn(&str) -> bool) -> bool {
+    match value.and_then(JsonText::as_str) {
+        Some(text) => text.split_ascii_whitespace().any(is_it),
+        None => texts(value).any(|scope| is_it(&scope)),
+    }
 }
 
 impl fmt::Display for Requirement {

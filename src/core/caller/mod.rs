@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::authorization::claim_shape::ClaimPath;
 use crate::claims_set::ClaimsSet;
+use crate::json::text::JsonText;
 use crate::refusal::Reason;
 use crate::request::{HeaderEdit, Request};
 use consumers::{Consumer, Consumers};
@@ -77,8 +78,8 @@ impl Matching {
         claims: &ClaimsSet,
         consumers: &Consumers,
     ) -> Result<Option<Rc<Consumer>>, Reason> {
-        let name = match self.claim.find(claims) {
-            Some(Value::String(name)) => Some(name.clone()),
+        let name = match self.claim.find(claims).map(JsonText::to_value) {
+            Some(Value::String(name)) => Some(name),
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
         };
@@ -118,10 +119,10 @@ impl CallerRules {
                 match jwt.filter(|own| is_same(own, name)) {
                     // It will be overwritten.
                     Some(own) if name.eq_ignore_ascii_case(own.as_bytes()) => {
-                        Some(HeaderEdit::Hide(own.clone()))
+                        Some(HeaderEdit::Hide(own.as_str().into()))
                     }
                     found => (found.is_some() || self.sets(name))
-                        .then(|| HeaderEdit::Remove(String::from_utf8_lossy(name).into_owned())),
+                        .then(|| HeaderEdit::Remove(String::from_utf8_lossy(name).into())),
                 }
             })
     }
@@ -158,7 +159,7 @@ impl CallerRules {
         }
         for property in &self.properties {
             if let Some(value) = property.value(claims) {
-                told.properties.push((property.name.clone(), value));
+                told.properties.push((property.name.to_string(), value));
             }
         }
         told
@@ -223,14 +224,14 @@ impl Told {
                 continue;
             };
             self.headers
-                .push(HeaderEdit::Set(name.to_owned(), bytes.clone()));
+                .push(HeaderEdit::Set(name.into(), bytes.clone()));
             self.properties.push((property.to_owned(), bytes));
         }
     }
 
     fn header(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value.and_then(header_value) {
-            self.headers.push(HeaderEdit::Set(name.to_owned(), value));
+            self.headers.push(HeaderEdit::Set(name.into(), value));
         }
     }
 }
@@ -333,7 +334,7 @@ mod tests {
     #[test]
     fn what_the_filter_sets_cannot_be_sent_in_any_spelling() {
         let told = ToldClaim {
-            name: "x-user".to_owned(),
+            name: "x-user".into(),
             claim: ClaimPath::dotted("sub"),
             format: told_claim::Format::Json,
             base64: false,
@@ -369,9 +370,7 @@ mod tests {
         ];
         request.headers.extend(others.iter().map(field));
         let removed = |names: &[&str]| -> Vec<_> {
-            let removed = names
-                .iter()
-                .map(|name| HeaderEdit::Remove((*name).to_owned()));
+            let removed = names.iter().map(|name| HeaderEdit::Remove((*name).into()));
             removed.collect()
         };
         let spoofed: Vec<_> = rules.spoofed(&request).collect();
@@ -397,8 +396,8 @@ mod tests {
             ..Request::default()
         };
         let expected = [
-            HeaderEdit::Hide("x-jwt".to_owned()),
-            HeaderEdit::Remove("x_jwt".to_owned()),
+            HeaderEdit::Hide("x-jwt".into()),
+            HeaderEdit::Remove("x_jwt".into()),
         ];
         assert_eq!(rules.spoofed(&request).collect::<Vec<_>>(), expected);
     }
@@ -408,7 +407,7 @@ mod tests {
         let consumers = consumers();
         let app = consumers.find("app").unwrap();
         let told = CallerRules::default().of_token(&ClaimsSet::default(), Some("app"), Some(app));
-        let set = |name: &str, value: &str| HeaderEdit::Set(name.to_owned(), value.into());
+        let set = |name: &str, value: &str| HeaderEdit::Set(name.into(), value.into());
         let expected = [
             set(CONSUMER_ID, "1"),
             set(CONSUMER_CUSTOM_ID, "sub-1"),

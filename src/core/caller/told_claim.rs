@@ -1,15 +1,19 @@
 //! A claim that the upstream is told, as the text of a header or a property.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use crate::authorization::claim_shape::ClaimPath;
 use crate::claims_set::ClaimsSet;
 use crate::jose::base64url;
+use crate::json::text::JsonText;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ToldClaim {
     /// Of the header, in lower case, or of the property.
-    pub name: String,
+    pub name: Rc<str>,
     pub claim: ClaimPath,
     pub format: Format,
     /// base64url, without padding.
@@ -30,11 +34,11 @@ impl ToldClaim {
     pub fn value(&self, claims: &ClaimsSet) -> Option<Vec<u8>> {
         let value = self.claim.find(claims).filter(|value| !value.is_null())?;
         let text = match &self.format {
-            Format::Json => ascii_json(value),
+            Format::Json => Cow::Owned(ascii_json(&value.to_value())),
             Format::Text { separator } => text(value, separator),
         };
         let text = if self.base64 {
-            base64url::encode(text.as_bytes())
+            Cow::Owned(base64url::encode(text.as_bytes()))
         } else {
             text
         };
@@ -50,7 +54,13 @@ pub fn header_value(text: &str) -> Option<Vec<u8>> {
     good.then(|| text.as_bytes().to_vec())
 }
 
-fn text(value: &Value, separator: &str) -> String {
+fn text<'c>(value: JsonText<'c>, separator: &str) -> Cow<'c, str> {
+    value
+        .as_str()
+        .unwrap_or_else(|| Cow::Owned(joined(&value.to_value(), separator)))
+}
+
+fn joined(value: &Value, separator: &str) -> String {
     match value {
         Value::Array(list) => {
             // An element that holds the separator would be read as two.
@@ -94,7 +104,7 @@ mod tests {
 
     fn told(claim: &Value, format: Format, base64: bool) -> Option<String> {
         let told = ToldClaim {
-            name: "x".to_owned(),
+            name: "x".into(),
             claim: ClaimPath::dotted("c"),
             format,
             base64,

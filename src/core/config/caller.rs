@@ -148,7 +148,7 @@ fn told_claims(
         };
         if let Some(claim) = path_of(value) {
             return Some(ToldClaim {
-                name: name?,
+                name: name?.into(),
                 claim,
                 format: plain,
                 base64: false,
@@ -185,7 +185,7 @@ fn told_claims(
             (_, None) => plain,
         };
         Some(ToldClaim {
-            name: name?,
+            name: name?.into(),
             claim: claim?,
             format,
             base64,
@@ -228,15 +228,15 @@ fn check_headers(members: &Members, rules: &CallerRules) {
     let names = rules
         .headers
         .iter()
-        .map(|told| ("claims_to_headers", &told.name));
+        .map(|told| ("claims_to_headers", &*told.name));
     let report = rules
         .report_header
         .iter()
-        .map(|name| ("report_only_header", name));
+        .map(|name| ("report_only_header", name.as_str()));
     let jwt = rules
         .jwt_header
         .iter()
-        .map(|name| ("upstream_jwt.header", name));
+        .map(|name| ("upstream_jwt.header", name.as_str()));
     for (field, name) in names.chain(report).chain(jwt) {
         if seen.iter().any(|other| is_same(other, name.as_bytes())) {
             let found = format!("{}, which is set for something else", quote(name));

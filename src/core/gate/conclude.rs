@@ -1,5 +1,6 @@
 //! What becomes of a request that was judged: forwarded or refused, with all that goes along.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use log::Level;
@@ -82,7 +83,7 @@ impl Gate {
                     UpstreamToken::Keep | UpstreamToken::Hide => None,
                 };
                 if let Some(text) = authorization {
-                    let name = "authorization".to_owned();
+                    let name = "authorization".into();
                     told.headers.push(HeaderEdit::Set(name, text));
                 }
                 let Some(issuer) = issuer else {
@@ -171,7 +172,11 @@ impl Gate {
                 Admission::Token(permit) => client_id(permit, policy, issuer),
                 Admission::Waiver(_) => None,
             };
-            let caller = Caller::of(&forward.admission, client_id, consumer.as_deref());
+            let caller = Caller::of(
+                &forward.admission,
+                client_id.as_deref(),
+                consumer.as_deref(),
+            );
             let reuse = &mut self.reuse.borrow_mut();
             jwt.prepare(
                 name,
@@ -241,7 +246,9 @@ impl Gate {
     ) -> Told {
         let claims = permit.token().claims();
         let client_id = client_id(permit, policy, issuer);
-        policy.caller.of_token(claims, client_id, consumer)
+        policy
+            .caller
+            .of_token(claims, client_id.as_deref(), consumer)
     }
 
     fn refusal(
@@ -369,7 +376,11 @@ fn admitted(
 }
 
 /// The client that a token was issued to, as its issuer's tokens say it.
-fn client_id<'p>(permit: &'p Permit, policy: &Policy, issuer: Option<usize>) -> Option<&'p str> {
+fn client_id<'p>(
+    permit: &'p Permit,
+    policy: &Policy,
+    issuer: Option<usize>,
+) -> Option<Cow<'p, str>> {
     let rules = policy.rules_of(issuer?)?;
     rules.shape.client_id.text(permit.token().claims())
 }

@@ -76,7 +76,7 @@ impl Gate {
             let mut rules = settings
                 .every_policy()
                 .filter_map(|policy| policy.rules_of(token.issuer));
-            rules.all(|rules| token.times.have_ended(&rules.claims, now))
+            rules.all(|rules| token.claims.times().have_ended(&rules.claims, now))
         };
         self.verified_tokens
             .tidy(now, |token| counts(settings, caches, token, now), has_ended);

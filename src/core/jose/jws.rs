@@ -1,5 +1,6 @@
 //! The JWS compact serialization (RFC 7515, 7.1), taken apart but not believed.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use super::base64url;
 use super::header::Header;
 use super::known_headers::KnownHeaders;
 use crate::claims_set::ClaimsSet;
+use crate::json::text::JsonText;
 use crate::json::{self, Limits};
 use crate::refusal::Reason;
 
@@ -94,8 +96,8 @@ impl<'a> ReceivedToken<'a> {
 
     /// The unverified `iss`, good for choosing keys and for nothing else.
     #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
-        self.claims.get("iss").and_then(Value::as_str)
+    pub fn issuer(&self) -> Option<Cow<'_, str>> {
+        self.claims.get("iss").and_then(JsonText::as_str)
     }
 
     /// The header as it was sent.
@@ -182,7 +184,7 @@ mod tests {
         let text = token(r#"{"alg":"RS256","kid":"k","typ":"JWT"}"#, r#"{"iss":"i"}"#);
         let headers = KnownHeaders::default();
         let token = ReceivedToken::parse(&text, 1000, &headers).unwrap();
-        assert_eq!(token.issuer(), Some("i"));
+        assert_eq!(token.issuer().as_deref(), Some("i"));
         assert_eq!(token.header.alg, "RS256");
         assert_eq!(token.header.kid.as_deref(), Some("k"));
         assert_eq!(token.signature(), [0, 0, 0]);

@@ -101,17 +101,17 @@ pub fn hide(request: &Request, sources: &TokenSources, edits: &mut Vec<HeaderEdi
     for source in &sources.headers {
         let is_one = |value: &[u8]| !matches!(source.token(value), Ok(None));
         if request.values(&source.name).any(is_one) {
-            edits.push(HeaderEdit::Hide(source.name.clone()));
+            edits.push(HeaderEdit::Hide(source.name.as_str().into()));
         }
     }
     if let Some(path) = path_without(request, &sources.params) {
-        edits.push(HeaderEdit::Set(":path".to_owned(), path));
+        edits.push(HeaderEdit::Set(":path".into(), path));
     }
     if let Some(cookie) = cookie_without(request, &sources.cookies) {
         edits.push(if cookie.is_empty() {
-            HeaderEdit::Hide("cookie".to_owned())
+            HeaderEdit::Hide("cookie".into())
         } else {
-            HeaderEdit::Set("cookie".to_owned(), cookie)
+            HeaderEdit::Set("cookie".into(), cookie)
         });
     }
 }
@@ -411,8 +411,8 @@ mod tests {
 
     #[test]
     fn hiding_takes_out_every_credential_and_nothing_else() {
-        let set = |name: &str, value: &str| HeaderEdit::Set(name.to_owned(), value.into());
-        let remove = |name: &str| HeaderEdit::Hide(name.to_owned());
+        let set = |name: &str, value: &str| HeaderEdit::Set(name.into(), value.into());
+        let remove = |name: &str| HeaderEdit::Hide(name.into());
         assert_eq!(
             hidden("/a?b=c", &[("authorization", "Basic x"), ("cookie", "a=b")]),
             []

@@ -5,6 +5,8 @@ pub mod fields;
 pub mod path;
 pub mod rules;
 
+use std::rc::Rc;
+
 use fields::Fields;
 
 /// A request's head.
@@ -41,11 +43,11 @@ pub enum Body {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum HeaderEdit {
     /// In place of all fields of this name.
-    Set(String, Vec<u8>),
+    Set(Rc<str>, Vec<u8>),
     /// All fields of this name: the upstream must not see that there was one.
-    Remove(String),
+    Remove(Rc<str>),
     /// What all fields of this name say: where the host cannot remove them, another value does.
-    Hide(String),
+    Hide(Rc<str>),
 }
 
 impl Request {

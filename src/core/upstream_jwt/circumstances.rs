@@ -28,7 +28,7 @@ impl Circumstances {
     #[must_use]
     pub fn of(request: &Request, caller: &CallerRules, edits: &[HeaderEdit]) -> Self {
         let edited = edits.iter().find_map(|edit| match edit {
-            HeaderEdit::Set(name, path) if name == ":path" => Some(path),
+            HeaderEdit::Set(name, path) if **name == *":path" => Some(path),
             _ => None,
         });
         Self {

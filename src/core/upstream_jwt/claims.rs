@@ -131,7 +131,7 @@ impl<'a> Caller<'a> {
     #[must_use]
     pub fn expires(&self) -> Option<i64> {
         let exp = self.claims?.get("exp")?;
-        Some(UnixMillis::from_numeric_date(exp)?.whole_secs())
+        Some(UnixMillis::from_numeric_date(&exp.to_value())?.whole_secs())
     }
 }
 
@@ -192,8 +192,8 @@ impl Source {
             Self::Claim { path, only } => {
                 let value = path.find(caller.claims?).filter(|value| !value.is_null())?;
                 match only {
-                    None => Some(value.clone()),
-                    Some(only) => filtered(value, only),
+                    None => Some(value.to_value()),
+                    Some(only) => filtered(&value.to_value(), only),
                 }
             }
             Self::Constant(value) => Some(value.clone()),
@@ -231,7 +231,7 @@ impl Fact {
             Self::Route => text(circumstances.route.as_deref()),
             Self::ClientId => text(caller.client_id),
             Self::SubjectId => {
-                let claim = |name| caller.claims?.get(name).filter(|value| value.is_string());
+                let claim = |name| caller.claims?.get(name)?.as_str();
                 let (iss, sub) = (claim("iss")?, claim("sub")?);
                 Some(json!({"format": "iss_sub", "iss": iss, "sub": sub}))
             }

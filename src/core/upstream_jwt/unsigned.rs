@@ -93,7 +93,10 @@ impl Unsigned {
         } else {
             jwt
         };
-        Ok(HeaderEdit::Set(self.header.clone(), value.into_bytes()))
+        Ok(HeaderEdit::Set(
+            self.header.as_str().into(),
+            value.into_bytes(),
+        ))
     }
 
     /// RFC 7515, 5.1.

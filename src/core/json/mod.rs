@@ -4,10 +4,11 @@
 //! document that two readers understand differently is refused here (RFC 8259, 4; RFC 7515, 4;
 //! RFC 7519, 4).
 
-use std::borrow::Cow;
+pub mod scan;
+pub mod text;
+
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -76,14 +77,14 @@ pub fn each(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.iter().chain(one)
 }
 
-/// Parses a part of a document that [`parse`] would take, or that [`Check`] has checked.
+/// Parses a part of a document that [`parse`] would take.
 ///
 /// # Errors
 /// [`JsonError`] as [`parse`].
-pub fn parse_part(text: &str, depth: usize) -> Result<Value, JsonError> {
+fn parse_part(text: &str) -> Result<Value, JsonError> {
     let limits = Limits {
         bytes: text.len(),
-        depth,
+        depth: usize::MAX,
     };
     parse(text.as_bytes(), limits)
 }
@@ -103,169 +104,6 @@ pub fn parse_leniently(text: &[u8]) -> Option<Value> {
     source.end().ok().map(|()| value)
 }
 
-/// What a value takes in memory beside itself, about.
-#[must_use]
-pub fn bytes_of(value: &Value) -> usize {
-    const ELEMENT: usize = 64;
-    let element = |value| bytes_of(value).saturating_add(ELEMENT);
-    match value {
-        Value::Array(list) => list.iter().map(element).sum(),
-        Value::Object(members) => members.iter().map(bytes_of_member).sum(),
-        Value::String(text) => text.len(),
-        _ => 0,
-    }
-}
-
-fn bytes_of_member((name, value): (&String, &Value)) -> usize {
-    const MEMBER: usize = 120;
-    let value = bytes_of(value).saturating_add(name.len());
-    value.saturating_add(MEMBER)
-}
-
-fn inner<E: serde::de::Error>(depth_left: usize) -> Result<usize, E> {
-    let depth_left = depth_left.checked_sub(1);
-    depth_left.ok_or_else(|| E::custom("nested too deeply"))
-}
-
-/// A member's name, as it stands there if it has no escapes.
-pub struct Name<'t>(pub Cow<'t, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        struct Text;
-
-        impl<'de> Visitor<'de> for Text {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Borrowed(name)))
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(name.to_owned())))
-            }
-        }
-
-        source.deserialize_str(Text)
-    }
-}
-
-/// The names of one object's members, none of which may stand there twice.
-#[derive(Default)]
-pub struct Names<'t>(Vec<Cow<'t, str>>);
-
-impl<'t> Names<'t> {
-    /// So many are compared one by one, more are sorted: a hostile object has thousands.
-    const FEW: usize = 40;
-
-    #[must_use]
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
-    }
-
-    pub fn push(&mut self, name: Cow<'t, str>) {
-        self.0.push(name);
-    }
-
-    /// The names, in order.
-    ///
-    /// # Errors
-    /// If one stands there twice.
-    pub fn check<E: serde::de::Error>(self) -> Result<Vec<Cow<'t, str>>, E> {
-        let is_twice = if self.0.len() <= Self::FEW {
-            let mut rest = self.0.as_slice();
-            std::iter::from_fn(|| {
-                let (name, others) = rest.split_first()?;
-                rest = others;
-                Some(others.iter().any(|other| other == name))
-            })
-            .any(|is_twice| is_twice)
-        } else {
-            let mut sorted: Vec<&str> = self.0.iter().map(|name| &**name).collect();
-            sorted.sort_unstable();
-            let mut pairs = sorted.windows(2);
-            pairs.any(|pair| matches!(pair, [one, other] if one == other))
-        };
-        if is_twice {
-            return Err(E::custom("an object has a member twice"));
-        }
-        Ok(self.0)
-    }
-}
-
-/// As [`Strict`], and builds nothing.
-pub struct Check {
-    pub depth_left: usize,
-}
-
-impl Check {
-    /// For what stands within it.
-    ///
-    /// # Errors
-    /// If it is nested too deeply.
-    pub fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
-        inner(self.depth_left).map(|depth_left| Self { depth_left })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Check {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
-        source.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Check {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self.inner()?)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut names = Names::default();
-        while let Some(Name(name)) = members.next_key()? {
-            names.push(name);
-            members.next_value_seed(self.inner()?)?;
-        }
-        names.check().map(drop)
-    }
-}
-
 /// Never by `Value`'s own `Deserialize`: by features that any crate may switch on, that reads members
 /// with certain names as something else.
 struct Strict {
@@ -275,7 +113,9 @@ struct Strict {
 
 impl Strict {
     fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
-        inner(self.depth_left).map(|depth_left| Self {
+        let depth_left = self.depth_left.checked_sub(1);
+        let depth_left = depth_left.ok_or_else(|| E::custom("nested too deeply"))?;
+        Ok(Self {
             depth_left,
             ..*self
         })
