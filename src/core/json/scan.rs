@@ -29,7 +29,7 @@ pub fn members(text: &str, depth: usize) -> Option<Vec<Member>> {
         text: text.as_bytes(),
         at: 0,
         // Keycloak's tokens have about so many.
-        members: Vec::with_capacity(32),
+        members: Vec::with_capacity(24),
     };
     scan.space();
     scan.expect(b'{')?;
