@@ -18,7 +18,7 @@ use crate::times::Times;
 pub struct ClaimsSet {
     text: String,
     members: Vec<Member>,
-    /// Whether a name may stand there otherwise than it reads.
+    /// Whether a name stands there otherwise than it reads.
     has_escaped_names: bool,
     times: OnceCell<Times>,
 }
@@ -53,8 +53,12 @@ impl ClaimsSet {
             value: place(&text, value),
         });
         let members: Vec<_> = members.collect();
+        let name = |member: &Member| text.get(wide(&member.name));
         Self {
-            has_escaped_names: true,
+            has_escaped_names: members
+                .iter()
+                .filter_map(name)
+                .any(|name| name.contains('\\')),
             members,
             text,
             times: OnceCell::new(),
@@ -71,11 +75,7 @@ impl ClaimsSet {
             // Long before a text is compared its length says that it is another.
             let length = u32::try_from(name.len()).ok()?.checked_add(2)?;
             members.find(|member| {
-                member.name.end.wrapping_sub(member.name.start) == length
-                    && self
-                        .part(&member.name)
-                        .as_plain_str()
-                        .is_some_and(|own| own.bytes().eq(name.bytes()))
+                member.length() == length && self.part(&member.name).as_plain_str() == Some(name)
             })
         };
         Some(self.part(&member?.value))

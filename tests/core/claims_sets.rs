@@ -37,7 +37,7 @@ const NAMES: [&str; 10] = [
     "\\u0061",
     "a\\\"b",
 ];
-const SCALARS: [&str; 24] = [
+const SCALARS: [&str; 26] = [
     "null",
     "true",
     "false",
@@ -60,6 +60,8 @@ const SCALARS: [&str; 24] = [
     "\"a\\/b\\n\"",
     "\"\\u0061\\ud83d\\ude00\"",
     "\"\\ud800\"",
+    "\"\\uD800\"",
+    "\"\\uDBFF\\uDFFF\"",
     "\"\\x\"",
     "\"a\u{1}b\"",
 ];
@@ -155,11 +157,35 @@ impl Texts {
     }
 }
 
+/// By all the ways in which a value is read.
+fn is_same(found: JsonText<'_>, value: &Value) -> bool {
+    let elements = || found.each().zip(json::each(Some(value)));
+    let mut members = value.as_object().into_iter().flatten();
+    found.to_value() == *value
+        && found.as_str().as_deref() == value.as_str()
+        && value
+            .as_str()
+            .is_none_or(|text| found.is(text) && !found.is(&format!("{text}x")))
+        && found.is_list() == value.is_array()
+        && found.is_null() == value.is_null()
+        && found.each().count() == json::each(Some(value)).count()
+        && (!value.is_array() || elements().all(|(found, value)| is_same(found, value)))
+        && found.members().count() == members.clone().count()
+        && members.all(|(name, value)| {
+            let member = found.member(name);
+            member.is_some_and(|member| is_same(member, value))
+        })
+        && found.member("no such name").is_none()
+}
+
 fn require_same(text: &str, claims: &ClaimsSet, object: &Map<String, Value>) {
     assert_eq!(claims.to_map(), *object, "{text}");
     for (name, value) in object {
-        let found = claims.get(name).map(JsonText::to_value);
-        assert_eq!(found.as_ref(), Some(value), "{name} in {text}");
+        let found = claims.get(name);
+        assert!(
+            found.is_some_and(|found| is_same(found, value)),
+            "{name} in {text}"
+        );
     }
     assert!(
         object.contains_key("a") || claims.get("a").is_none(),
@@ -205,4 +231,33 @@ fn keycloaks_tokens_need_one_pass() {
         "resource_access":{"orders":{"roles":["reader","writer"]},"account":{"roles":[]}},
         "scope":"openid profile","email_verified":true,"name":"Zoë Müller","given_name":"Zoë"}"#;
     assert!(scan::members(text, 16).is_some());
+}
+
+#[test]
+fn objects_within_leave_nothing_behind() {
+    let text = format!(
+        r#"{{"a":[{}],"b":1}}"#,
+        vec![r#"{"c":{"d":[]}}"#; 2000].join(",")
+    );
+    let members = scan::members(&text, 16).unwrap();
+    assert_eq!(members.len(), 2);
+    assert!(members.capacity() < 100, "{}", members.capacity());
+}
+
+#[test]
+fn a_name_that_stands_there_twice_is_found_among_any_number() {
+    for count in 1..100 {
+        let member = |number| format!(r#""name-{number}":{number}"#);
+        let members: Vec<_> = (0..count).map(member).collect();
+        let good = format!("{{{}}}", members.join(","));
+        assert_eq!(scan::members(&good, 1).unwrap().len(), count);
+        for again in 0..count {
+            let mut members = members.clone();
+            members.insert((again * 7) % count, member(again));
+            let text = format!("{{{}}}", members.join(","));
+            assert_eq!(scan::members(&text, 1), None, "{text}");
+            let within = format!(r#"{{"a":[1,{text}]}}"#);
+            assert_eq!(scan::members(&within, 3), None, "{within}");
+        }
+    }
 }

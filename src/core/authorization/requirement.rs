@@ -132,24 +132,18 @@ impl Requirement {
                     .iter()
                     .any(|wanted| wanted.holds(scope) || wanted.is_within(stands_for))
             }),
-            Self::RealmRole(wanted) => {
-                let roles = shape.realm_roles.find(claims);
-                wanted.iter().any(|role| has(roles, role))
-            }
+            Self::RealmRole(wanted) => any_is(shape.realm_roles.find(claims), wanted),
             Self::Role(wanted) => {
                 let own = shape.client_id.text(claims);
                 let roles = own.and_then(|client| shape.client_roles.find(&client, claims));
-                wanted.iter().any(|role| has(roles, role))
+                any_is(roles, wanted)
             }
             Self::ClientRole(wanted) => wanted.iter().any(|ClientRole { client, role }| {
-                has(shape.client_roles.find(client, claims), role)
+                texts(shape.client_roles.find(client, claims)).any(|has| has == *role)
             }),
             Self::Group(wanted) => texts(shape.groups.find(claims))
                 .any(|group| wanted.iter().any(|wanted| wanted.holds(&group))),
-            Self::Audience(wanted) => {
-                let aud = claims.get("aud");
-                wanted.iter().any(|wanted| has(aud, wanted))
-            }
+            Self::Audience(wanted) => any_is(claims.get("aud"), wanted),
             Self::ClientId(wanted) => shape
                 .client_id
                 .text(claims)
@@ -244,10 +238,8 @@ impl Test {
     fn passes(&self, value: JsonText<'_>) -> bool {
         match self {
             Self::OneOf(wanted) => {
-                let values = value.each().map(JsonText::to_value);
-                values
-                    .into_iter()
-                    .any(|value| wanted.iter().any(|w| same(w, &value)))
+                let mut values = value.each().map(JsonText::to_value);
+                values.any(|value| wanted.iter().any(|w| same(w, &value)))
             }
             Self::Prefix(prefix) => texts(Some(value)).any(|text| text.starts_with(prefix)),
             Self::Present => !value.is_null(),
@@ -275,10 +267,9 @@ fn texts(value: Option<JsonText<'_>>) -> impl Iterator<Item = Cow<'_, str>> {
     each.filter_map(JsonText::as_str)
 }
 
-/// Whether this is one of the texts.
-fn has(value: Option<JsonText<'_>>, text: &str) -> bool {
-    let mut each = value.into_iter().flat_map(JsonText::each);
-    each.any(|one| one.is(text))
+/// Whether one of the texts is one of these.
+fn any_is(value: Option<JsonText<'_>>, wanted: &[String]) -> bool {
+    texts(value).any(|text| wanted.iter().any(|wanted| *wanted == text))
 }
 
 /// RFC 6749, 3.3: scopes are separated by blanks. Some issuers have a list.

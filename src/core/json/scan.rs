@@ -4,10 +4,11 @@
 //! It knows what nearly all tokens are made of. Whatever else stands there makes it unsure, also where
 //! that would be fine: then [`super::parse`] has the say. So it must be right only where it says yes.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// So many names of one object are compared one by one.
-const MOST_NAMES: usize = 64;
+/// So many names of one object are compared one by one. A hostile object has thousands.
+const FEW: usize = 40;
 
 /// Of whole numbers: as many as no reader takes for another number.
 const MOST_DIGITS: usize = 15;
@@ -17,6 +18,14 @@ const MOST_DIGITS: usize = 15;
 pub struct Member {
     pub name: Range<u32>,
     pub value: Range<u32>,
+}
+
+impl Member {
+    /// Of its name, with quotation marks.
+    #[must_use]
+    pub fn length(&self) -> u32 {
+        self.name.end.wrapping_sub(self.name.start)
+    }
 }
 
 /// The members of the object that a text is: JSON (RFC 8259), no name twice in any object and none with
@@ -41,7 +50,7 @@ pub fn members(text: &str, depth: usize) -> Option<Vec<Member>> {
 struct Scan<'t> {
     text: &'t [u8],
     at: usize,
-    /// Of all objects that are open, the outermost first.
+    /// Of all objects that are open, the outermost first; in the end of that one.
     members: Vec<Member>,
 }
 
@@ -75,7 +84,7 @@ impl Scan<'_> {
         u32::try_from(self.at).unwrap_or(u32::MAX)
     }
 
-    /// Behind its opening brace. Its members stay when it is the outermost.
+    /// Behind its opening brace.
     fn object(&mut self, depth_left: usize) -> Option<()> {
         let first = self.members.len();
         self.space();
@@ -84,51 +93,58 @@ impl Scan<'_> {
             return Some(());
         }
         loop {
-            let index = self.members.len();
-            self.name(first)?;
+            let name = self.name()?;
             self.space();
             self.expect(b':')?;
             self.space();
             let start = self.place();
+            let index = self.members.len();
+            self.members.push(Member { name, value: 0..0 });
             self.value(depth_left)?;
-            let value = start..self.place();
-            self.members.truncate(index.wrapping_add(1));
-            self.members.last_mut()?.value = value;
+            self.members.get_mut(index)?.value = start..self.place();
             self.space();
             match self.next()? {
                 b',' => self.space(),
-                b'}' => return Some(()),
+                b'}' => break,
                 _ => return None,
             }
         }
+        self.are_distinct(first).then_some(())?;
+        let is_within = first > 0;
+        if is_within {
+            self.members.truncate(first);
+        }
+        Some(())
     }
 
-    /// A member's name, which no other since the `first` has.
-    fn name(&mut self, first: usize) -> Option<()> {
-        let start = self.at;
-        let from = self.place();
+    /// A member's name, with its quotation marks.
+    fn name(&mut self) -> Option<Range<u32>> {
+        let start = self.place();
         self.expect(b'"')?;
         self.plain_part();
         self.expect(b'"')?;
-        let name = self.text.get(start..self.at)?;
-        let span = from..self.place();
-        let others = self.members.get(first..)?;
-        let is_same = |other: &Member| {
-            // Long before a text is compared its length says that it is another.
-            other.name.end.wrapping_sub(other.name.start) == span.end.wrapping_sub(span.start)
-                && self
-                    .text
-                    .get(wide(&other.name))
-                    .is_some_and(|other| other.iter().eq(name))
-        };
-        if others.len() >= MOST_NAMES || others.iter().any(is_same) {
-            return None;
+        Some(start..self.place())
+    }
+
+    /// Whether no name stands there twice, of the object whose first member this is.
+    fn are_distinct(&self, first: usize) -> bool {
+        let members = self.members.get(first..).unwrap_or_default();
+        let name = |member: &Member| self.text.get(wide(&member.name));
+        if members.len() > FEW {
+            let mut names = BTreeSet::new();
+            return members.iter().map(name).all(|name| names.insert(name));
         }
-        self.members.push(Member {
-            name: span,
-            value: 0..0,
-        });
-        Some(())
+        let mut rest = members;
+        while let Some((member, others)) = rest.split_first() {
+            // Long before a text is compared its length says that it is another.
+            let is_same =
+                |other: &Member| other.length() == member.length() && name(other) == name(member);
+            if others.iter().any(is_same) {
+                return false;
+            }
+            rest = others;
+        }
+        true
     }
 
     fn value(&mut self, depth_left: usize) -> Option<()> {
@@ -184,18 +200,25 @@ impl Scan<'_> {
             self.plain_part();
             match self.next()? {
                 b'"' => return Some(()),
-                b'\\' => {
-                    // Others stand for characters by their number, of which some are none.
-                    let is_sure = matches!(
-                        self.next()?,
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'
-                    );
-                    is_sure.then_some(())?;
-                }
+                b'\\' => match self.next()? {
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                    b'u' => self.rest_of_number_of_character()?,
+                    _ => return None,
+                },
                 // RFC 8259, 7: controls are escaped.
                 _ => return None,
             }
         }
+    }
+
+    /// Behind `\u`: four hexadecimal digits, but for those of surrogates (D800 to DFFF), of which two
+    /// together are a character.
+    fn rest_of_number_of_character(&mut self) -> Option<()> {
+        let digits: &[u8; 4] = self.text.get(self.at..)?.first_chunk()?;
+        let is_sure = digits.iter().all(u8::is_ascii_hexdigit)
+            && !matches!(digits, [b'd' | b'D', second, ..] if *second > b'7');
+        self.skip(digits.len());
+        is_sure.then_some(())
     }
 
     /// What in a text is neither its end, nor an escape, nor a control.
