@@ -12,6 +12,7 @@ ROUTER = "router"
 OURS, OURS_RULES = "ours", "ours, rules"
 JWT_AUTHN, JWT_AUTHN_CACHE = "jwt_authn", "jwt_authn, cache"
 NATIVE_RULES, NATIVE_RULES_CACHE = "native, rules", "native, rules, cache"
+NOTHING_TOLD = "nothing, tells"
 NOTHING = {f"nothing, {name}": name for name in (*nothing.SETS, "all")}
 
 # The filter from another file, to compare two of it.
@@ -104,6 +105,9 @@ def require_same_work(gateways):
     """Refuses to compare what does not do the same: each must let good tokens pass, refuse what is
     wrong, and with rules ask for all three and tell all three."""
     for gateway in gateways:
+        if gateway.name == NOTHING_TOLD:
+            told = dict.fromkeys(tokens.TOLD, nothing.VALUE)
+            require(gateway, "no", "what it tells", gateway.ask(None), (200, told))
         if gateway.name == ROUTER or gateway.name in NOTHING:
             continue
         rules = gateway.name in RULES
