@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::claim_rules::ClaimRules;
 use crate::claims_set::ClaimsSet;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::jws::ReceivedToken;
@@ -16,25 +17,8 @@ use crate::jose::key::VerificationKey;
 use crate::jose::signature::{self, HostVerifier};
 use crate::json::text::JsonText;
 use crate::refusal::Reason;
-use crate::time::{Millis, UnixMillis};
+use crate::time::UnixMillis;
 use crate::times::Times;
-
-/// What the claims of an access token must be.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct ClaimRules {
-    /// Allowed on either side of `exp`, `nbf` and `iat`.
-    pub clock_skew: Millis,
-    /// `exp` must be there and in the future. Off only where `claims_to_verify` says so.
-    pub require_exp: bool,
-    /// `nbf` must be there; it is checked in any case when it is.
-    pub require_nbf: bool,
-    /// How far in the future `exp` may lie.
-    pub maximum_expiration: Option<Millis>,
-    /// One of these must be in `aud`; `None` asks for nothing.
-    pub audiences: Option<Vec<String>>,
-    /// Allowed values of Keycloak's `typ` claim.
-    pub types: Vec<String>,
-}
 
 /// Claims under a good signature by a key of the issuer, or as the issuer told them when it was
 /// asked.
@@ -255,6 +239,7 @@ impl AccessToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Millis;
     use serde_json::json;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use crate::json::scan::{self, Member, wide};
 use crate::json::text::JsonText;
 use crate::json::{self, JsonError, Limits};
+use crate::refusal::Reason;
+use crate::time::UnixMillis;
 use crate::times::Times;
 
 /// A JSON object, and where its members stand.
@@ -84,7 +86,18 @@ impl ClaimsSet {
     /// When it is in force.
     #[must_use]
     pub fn times(&self) -> Times {
-        *self.times.get_or_init(|| Times::of(self))
+        let date = |name| {
+            let date = |value: JsonText<'_>| {
+                let date = UnixMillis::from_numeric_date(&value.to_value());
+                date.ok_or(Reason::ClaimMalformed)
+            };
+            self.get(name).map(date).transpose()
+        };
+        *self.times.get_or_init(|| Times {
+            exp: date("exp"),
+            nbf: date("nbf"),
+            iat: date("iat"),
+        })
     }
 
     /// What it takes in memory, about.

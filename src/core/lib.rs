@@ -30,6 +30,7 @@ pub mod admission;
 pub mod authorization;
 pub mod bounded;
 pub mod caller;
+pub mod claim_rules;
 pub mod claims;
 pub mod claims_set;
 pub mod config;

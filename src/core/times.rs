@@ -1,8 +1,6 @@
 //! When a token is in force, as it says (RFC 7519, 4.1.4 to 4.1.6).
 
-use crate::claims::ClaimRules;
-use crate::claims_set::ClaimsSet;
-use crate::json::text::JsonText;
+use crate::claim_rules::ClaimRules;
 use crate::refusal::Reason;
 use crate::time::{Millis, UnixMillis};
 
@@ -12,34 +10,17 @@ use crate::time::{Millis, UnixMillis};
 const IAT_TOLERANCE: Millis = Millis::from_secs(60);
 
 /// A claim that is a NumericDate (RFC 7519, 2), if it is there.
-type Date = Result<Option<UnixMillis>, Reason>;
+pub type Date = Result<Option<UnixMillis>, Reason>;
 
 /// When a token is in force, as it says.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    exp: Date,
-    nbf: Date,
-    iat: Date,
+    pub exp: Date,
+    pub nbf: Date,
+    pub iat: Date,
 }
 
 impl Times {
-    /// What a token's claims say.
-    #[must_use]
-    pub fn of(claims: &ClaimsSet) -> Self {
-        let date = |name| {
-            let date = |value: JsonText<'_>| {
-                let date = UnixMillis::from_numeric_date(&value.to_value());
-                date.ok_or(Reason::ClaimMalformed)
-            };
-            claims.get(name).map(date).transpose()
-        };
-        Self {
-            exp: date("exp"),
-            nbf: date("nbf"),
-            iat: date("iat"),
-        }
-    }
-
     /// RFC 7519, 4.1.4 to 4.1.6.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::authorization::services::AuthorizationRules;
 use crate::caller::CallerRules;
 use crate::caller::consumers::Consumers;
 use crate::caller::told_claim::header_value;
-use crate::claims::ClaimRules;
+use crate::claim_rules::ClaimRules;
 use crate::refusal::{Answers, Detail};
 use crate::request::credentials::TokenSources;
 use crate::request::rules::Rules;

@@ -6,7 +6,7 @@ use super::issuer::Issuer;
 use super::reader::Members;
 use super::requirement::{claim_path, client_roles_path};
 use crate::authorization::claim_shape::ClaimShape;
-use crate::claims::ClaimRules;
+use crate::claim_rules::ClaimRules;
 use crate::inquiry::introspection::{IntrospectionRules, When};
 use crate::jose::algorithm::{Algorithm, Family};
 
