@@ -77,7 +77,7 @@ impl ClaimsSet {
             // Long before a text is compared its length says that it is another.
             let length = u32::try_from(name.len()).ok()?.checked_add(2)?;
             members.find(|member| {
-                member.length() == length && self.part(&member.name).as_plain_str() == Some(name)
+                member.length() == length && self.part(&member.name).as_raw_str() == Some(name)
             })
         };
         Some(self.part(&member?.value))

@@ -36,7 +36,7 @@ impl<'t> JsonText<'t> {
     /// The text that it is, if it is one.
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'t, str>> {
-        let text = self.as_plain_str()?;
+        let text = self.as_raw_str()?;
         if text.as_bytes().contains(&b'\\') {
             let mut source = serde_json::Deserializer::from_str(self.0);
             return String::deserialize(&mut source).ok().map(Cow::Owned);
@@ -45,7 +45,7 @@ impl<'t> JsonText<'t> {
     }
 
     /// The text that it is, as it stands there: with the escapes that it may have.
-    pub(crate) fn as_plain_str(self) -> Option<&'t str> {
+    pub(crate) fn as_raw_str(self) -> Option<&'t str> {
         self.0.strip_prefix('"')?.strip_suffix('"')
     }
 
