@@ -180,8 +180,8 @@ impl VerifiedClaims {
         let Some(allowed) = &rules.audiences else {
             return Ok(());
         };
-        let mut aud = self.claims.get("aud").into_iter().flat_map(JsonText::each);
-        let good = aud.any(|aud| allowed.iter().any(|a| aud.is(a)));
+        let aud = self.claims.get("aud");
+        let good = aud.is_some_and(|aud| aud.has_any(allowed));
         good.then_some(()).ok_or(Reason::AudienceNotAllowed)
     }
 }

@@ -64,6 +64,7 @@ pub struct Place {
 pub struct Permitted {
     pub permit: Permit,
     pub issuer: usize,
+    /// As its claims say. They are in memory that a request with a known token needs nothing else of.
     pub times: Times,
     pub consumer: Option<Rc<Consumer>>,
     pub told: Rc<Told>,

@@ -1,6 +1,7 @@
 //! What is done to a request before it goes up: header fields changed, properties set.
 
 use std::fmt;
+use std::rc::Rc;
 
 use jwt_keycloak_core::gate::{Forward, Head};
 use jwt_keycloak_core::refusal::Reason;
@@ -73,7 +74,7 @@ pub fn prepare_head(head: &Head, host: Host) -> Result<(), Failed> {
 
 fn change<'e>(
     edits: impl Iterator<Item = &'e HeaderEdit>,
-    properties: &[(String, Vec<u8>)],
+    properties: &[(Rc<str>, Vec<u8>)],
     host: Host,
 ) -> Result<(), Failed> {
     let mut edits = edits.peekable();

@@ -132,18 +132,22 @@ impl Requirement {
                     .iter()
                     .any(|wanted| wanted.holds(scope) || wanted.is_within(stands_for))
             }),
-            Self::RealmRole(wanted) => any_is(shape.realm_roles.find(claims), wanted),
+            Self::RealmRole(wanted) => shape
+                .realm_roles
+                .find(claims)
+                .is_some_and(|roles| roles.has_any(wanted)),
             Self::Role(wanted) => {
                 let own = shape.client_id.text(claims);
                 let roles = own.and_then(|client| shape.client_roles.find(&client, claims));
-                any_is(roles, wanted)
+                roles.is_some_and(|roles| roles.has_any(wanted))
             }
             Self::ClientRole(wanted) => wanted.iter().any(|ClientRole { client, role }| {
-                texts(shape.client_roles.find(client, claims)).any(|has| has == *role)
+                let roles = shape.client_roles.find(client, claims);
+                roles.is_some_and(|roles| roles.has_any(std::slice::from_ref(role)))
             }),
             Self::Group(wanted) => texts(shape.groups.find(claims))
                 .any(|group| wanted.iter().any(|wanted| wanted.holds(&group))),
-            Self::Audience(wanted) => any_is(claims.get("aud"), wanted),
+            Self::Audience(wanted) => claims.get("aud").is_some_and(|aud| aud.has_any(wanted)),
             Self::ClientId(wanted) => shape
                 .client_id
                 .text(claims)
@@ -265,11 +269,6 @@ fn met(met: bool, otherwise: Reason) -> Result<(), Reason> {
 fn texts(value: Option<JsonText<'_>>) -> impl Iterator<Item = Cow<'_, str>> {
     let each = value.into_iter().flat_map(JsonText::each);
     each.filter_map(JsonText::as_str)
-}
-
-/// Whether one of the texts is one of these.
-fn any_is(value: Option<JsonText<'_>>, wanted: &[String]) -> bool {
-    texts(value).any(|text| wanted.iter().any(|wanted| *wanted == text))
 }
 
 /// RFC 6749, 3.3: scopes are separated by blanks. Some issuers have a list.

@@ -46,7 +46,7 @@ pub struct CallerRules {
     /// What would have been refused is told in this header.
     pub report_header: Option<String>,
     /// The header that has the gateway's own JWT. It is set on every request that goes up.
-    pub jwt_header: Option<String>,
+    pub jwt_header: Option<Rc<str>>,
 }
 
 /// How the calling application is found.
@@ -65,7 +65,7 @@ pub struct Matching {
 pub struct Told {
     pub headers: Vec<HeaderEdit>,
     /// Names and values.
-    pub properties: Vec<(String, Vec<u8>)>,
+    pub properties: Vec<(Rc<str>, Vec<u8>)>,
 }
 
 impl Matching {
@@ -119,7 +119,7 @@ impl CallerRules {
                 match jwt.filter(|own| is_same(own, name)) {
                     // It will be overwritten.
                     Some(own) if name.eq_ignore_ascii_case(own.as_bytes()) => {
-                        Some(HeaderEdit::Hide(own.as_str().into()))
+                        Some(HeaderEdit::Hide(Rc::clone(own)))
                     }
                     found => (found.is_some() || self.sets(name))
                         .then(|| HeaderEdit::Remove(String::from_utf8_lossy(name).into())),
@@ -159,7 +159,7 @@ impl CallerRules {
         }
         for property in &self.properties {
             if let Some(value) = property.value(claims) {
-                told.properties.push((property.name.to_string(), value));
+                told.properties.push((Rc::clone(&property.name), value));
             }
         }
         told
@@ -198,7 +198,7 @@ impl Told {
             HeaderEdit::Set(name, value) => name.len().saturating_add(value.len()),
             HeaderEdit::Remove(name) | HeaderEdit::Hide(name) => name.len(),
         };
-        let property = |(name, value): &(String, Vec<u8>)| name.len().saturating_add(value.len());
+        let property = |(name, value): &(Rc<str>, Vec<u8>)| name.len().saturating_add(value.len());
         let headers = self.headers.iter().map(header);
         let all = headers.chain(self.properties.iter().map(property));
         all.fold(0, |sum, one| sum.saturating_add(one).saturating_add(EACH))
@@ -225,7 +225,7 @@ impl Told {
             };
             self.headers
                 .push(HeaderEdit::Set(name.into(), bytes.clone()));
-            self.properties.push((property.to_owned(), bytes));
+            self.properties.push((property.into(), bytes));
         }
     }
 
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn the_gateways_own_jwt_is_set_over_what_a_client_sent() {
         let rules = CallerRules {
-            jwt_header: Some("x-jwt".to_owned()),
+            jwt_header: Some("x-jwt".into()),
             keep_consumer_headers: true,
             ..CallerRules::default()
         };
@@ -418,7 +418,7 @@ mod tests {
         assert_eq!(told.headers, expected);
         assert_eq!(
             told.properties[3],
-            ("consumer_tags".to_owned(), b"gold,eu".to_vec())
+            ("consumer_tags".into(), b"gold,eu".to_vec())
         );
         let anonymous = CallerRules {
             anonymous: Some(Rc::clone(app)),

@@ -236,7 +236,7 @@ fn check_headers(members: &Members, rules: &CallerRules) {
     let jwt = rules
         .jwt_header
         .iter()
-        .map(|name| ("upstream_jwt.header", name.as_str()));
+        .map(|name| ("upstream_jwt.header", &**name));
     for (field, name) in names.chain(report).chain(jwt) {
         if seen.iter().any(|other| is_same(other, name.as_bytes())) {
             let found = format!("{}, which is set for something else", quote(name));

@@ -139,7 +139,7 @@ impl Policy {
             reports_only: members.boolean("report_only").unwrap_or(false),
             issuers: of_issuers,
         };
-        let sets_authorization = |jwt: &UpstreamJwt| jwt.header == "authorization";
+        let sets_authorization = |jwt: &UpstreamJwt| *jwt.header == *"authorization";
         if matches!(
             policy.upstream_token,
             UpstreamToken::Replace(_) | UpstreamToken::Introspected

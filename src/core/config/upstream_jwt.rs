@@ -90,7 +90,7 @@ pub fn read(members: &Members, base: Option<&Read>, abilities: Abilities) -> Opt
     let place = place(&members, keys.as_ref());
     members.finish();
     let jwt = UpstreamJwt {
-        header,
+        header: header.into(),
         with_scheme: with_scheme.unwrap_or(false),
         claims,
         lifetime,

@@ -75,6 +75,13 @@ impl<'t> JsonText<'t> {
         one.into_iter().chain(Parts::within(self.0, '['))
     }
 
+    /// Whether it is, or has as a list, one of these texts.
+    #[must_use]
+    pub fn has_any(self, texts: &[String]) -> bool {
+        let mut each = self.each().filter_map(Self::as_str);
+        each.any(|own| texts.iter().any(|text| *text == own))
+    }
+
     #[must_use]
     pub fn to_value(self) -> Value {
         // It was checked: it cannot fail. If it did, the claim would be of no use to anybody.

@@ -12,7 +12,6 @@ use crate::authorization::claim_shape::ClaimPath;
 use crate::authorization::requirement::Branch;
 use crate::caller::consumers::Consumer;
 use crate::claims_set::ClaimsSet;
-use crate::time::UnixMillis;
 
 /// Claims and where each comes from.
 #[derive(Clone, Debug)]
@@ -130,8 +129,7 @@ impl<'a> Caller<'a> {
     /// Its token's `exp`, in whole seconds.
     #[must_use]
     pub fn expires(&self) -> Option<i64> {
-        let exp = self.claims?.get("exp")?;
-        Some(UnixMillis::from_numeric_date(&exp.to_value())?.whole_secs())
+        Some(self.claims?.times().exp.ok()??.whole_secs())
     }
 }
 

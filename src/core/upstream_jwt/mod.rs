@@ -28,7 +28,7 @@ use unsigned::Unsigned;
 #[derive(Clone, Debug)]
 pub struct UpstreamJwt {
     /// The header that has it, in lower case.
-    pub header: String,
+    pub header: Rc<str>,
     /// `Bearer ` stands before it.
     pub with_scheme: bool,
     pub keys: Rc<SigningKeys>,

@@ -14,7 +14,7 @@ use crate::request::{Body, HeaderEdit};
 
 #[derive(Clone, Debug)]
 pub struct Unsigned {
-    header: String,
+    header: Rc<str>,
     with_scheme: bool,
     keys: Rc<SigningKeys>,
     claims: Map<String, Value>,
@@ -35,7 +35,7 @@ impl Unsigned {
         of: [u8; 32],
     ) -> Self {
         Self {
-            header: rules.header.clone(),
+            header: Rc::clone(&rules.header),
             with_scheme: rules.with_scheme,
             keys: Rc::clone(&rules.keys),
             claims,
@@ -93,10 +93,8 @@ impl Unsigned {
         } else {
             jwt
         };
-        Ok(HeaderEdit::Set(
-            self.header.as_str().into(),
-            value.into_bytes(),
-        ))
+        let name = Rc::clone(&self.header);
+        Ok(HeaderEdit::Set(name, value.into_bytes()))
     }
 
     /// RFC 7515, 5.1.
